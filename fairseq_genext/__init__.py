@@ -1,0 +1,29 @@
+"""Generative text models for fairseq: seq2seq, GPT and GAN, trained and compared alike.
+
+``--user-dir`` imports this package, which registers
+
+========================= ==================== ==================================================
+name                      flag                 room
+========================= ==================== ==================================================
+lstm_seq2seq_doc          --arch               models/lstm_seq2seq_doc.py
+gpt_doc                   --arch               models/gpt_doc.py
+gan (preset gan_doc)      --arch               models/gan.py, with its players in gan/
+unconditional_generation  --task               tasks/unconditional_generation.py
+gan                       --task               tasks/gan.py
+adversarial               --criterion          criterions/adversarial.py
+sequence_mean_cross_entropy --criterion        criterions/sequence_mean_cross_entropy.py
+fused_adamw               --optimizer          optim/fused_adamw.py
+two_player_adamw          --optimizer          optim/two_player_adamw.py
+========================= ==================== ==================================================
+
+``modules/`` holds what several models share, ``data/`` writes corpora and feeds free generation,
+``evaluation/`` measures and reports, and imports nothing of the training side.
+"""
+
+from fairseq_genext import compat
+
+compat.apply()
+
+# fairseq registers a user's tasks and models when --user-dir names this folder. Importing them here
+# too makes a plain `import fairseq_genext` (notebooks, tests) do the same.
+from fairseq_genext import criterions, models, optim, tasks  # noqa: E402, F401

@@ -1,0 +1,48 @@
+"""What fairseq still expects of numpy and torch, and the one default of it that loses data.
+
+``apply`` runs once, when ``--user-dir`` imports the package. Each part says what breaks without it.
+"""
+
+import argparse
+import types
+
+import numpy as np
+import torch
+from fairseq.data import data_utils
+
+
+def _supply_numpy_compat() -> None:
+    # numpy 2 removed np.compat; TokenBlockDataset (every sentence-level LM) still reads
+    # np.compat.long, which was Python's int.
+    if not hasattr(np, "compat"):
+        np.compat = types.SimpleNamespace(long=int)
+
+
+def _allow_namespace_in_checkpoints() -> None:
+    # fairseq's own legacy architectures and criterions store an argparse.Namespace. It is a plain
+    # holder of values, so allowing this one class keeps weights-only loading safe.
+    torch.serialization.add_safe_globals([argparse.Namespace])
+
+
+def _keep_last_batch() -> None:
+    # fairseq drops the final batch of an epoch, a validation or a generation when its size is not a
+    # multiple of --required-batch-size-multiple (8 by default): 197 inputs give 192 hypotheses.
+    drops_remainder = data_utils.batch_by_size
+    if getattr(drops_remainder, "keeps_remainder", False):
+        return
+
+    def batch_by_size(indices, *args, **kwargs):
+        batches = list(drops_remainder(indices, *args, **kwargs))
+        # Batches are consecutive slices of the indices, so what was dropped is the tail.
+        rest = indices[sum(len(batch) for batch in batches) :]
+        return batches + [np.asarray(rest)] if len(rest) > 0 else batches
+
+    batch_by_size.keeps_remainder = True
+    data_utils.batch_by_size = batch_by_size
+
+
+def apply() -> None:
+    """Applies every part; safe to call more than once."""
+    _supply_numpy_compat()
+    _allow_namespace_in_checkpoints()
+    _keep_last_batch()

@@ -1,0 +1,33 @@
+"""The one error a user can mend: it ends the command with one line and exit status 1."""
+
+
+class UsageError(SystemExit):
+    """A wrong flag, a missing file, data that does not fit a checkpoint.
+
+    It derives from ``SystemExit`` so that the interpreter prints the message alone, without a
+    traceback, and so that it passes through fairseq's ``except Exception`` handlers, which would
+    write a ``crash.pt`` or bury the line under an unrelated one. Library code below the commands
+    (``modules``, ``gan``) raises ``ValueError`` instead.
+
+    Args:
+        message: what is wrong and what to do about it, in one line.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"error: {message}")
+
+
+def require_positive(cfg, *names: str) -> None:
+    """Raises UsageError unless every named size of ``cfg`` is a positive number."""
+    for name in names:
+        if getattr(cfg, name) <= 0:
+            flag = "--" + name.replace("_", "-")
+            raise UsageError(f"{flag} is {getattr(cfg, name)}; it must be greater than 0")
+
+
+def require_choice(cfg, name: str, choices) -> None:
+    """Raises UsageError unless ``cfg.name`` is one of ``choices``; the line lists them."""
+    value = getattr(cfg, name)
+    if value not in choices:
+        flag = "--" + name.replace("_", "-")
+        raise UsageError(f"{flag} {value!r} does not exist; choose one of {', '.join(choices)}")

@@ -1,0 +1,274 @@
+"""`lstm_seq2seq_doc`: RNN encoder, one fixed context vector, RNN decoder, no attention.
+
+Sutskever et al. 2014 (https://arxiv.org/abs/1409.3215) with the context read at every step, as in
+Cho et al. 2014 (https://arxiv.org/abs/1406.1078):
+
+    context = final encoder state after the last real source token
+    s_0     = bridge(context),   s_t = RNN(s_{t-1}, [embed(y_{t-1}); context])
+    p(y_t | y_<t, x) = softmax(W s_t)
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from fairseq import utils
+from fairseq.dataclass import FairseqDataclass
+from fairseq.models import (
+    FairseqEncoder,
+    FairseqEncoderDecoderModel,
+    register_model,
+    register_model_architecture,
+)
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence
+
+from fairseq_genext.errors import UsageError, require_choice, require_positive
+from fairseq_genext.models.presets import preset
+from fairseq_genext.modules.checked_loading import CheckedLoading
+from fairseq_genext.modules.rnn import CELLS, RNN, State
+from fairseq_genext.modules.rnn_decoder import RNNDecoder, embedding
+
+
+@dataclass
+class LSTMSeq2SeqDocConfig(FairseqDataclass):
+    rnn_cell: str = field(default="lstm", metadata={"help": "lstm, gru or rnn"})
+    encoder_embed_dim: int = field(default=256, metadata={"help": "source embedding width"})
+    encoder_hidden_dim: int = field(
+        default=256, metadata={"help": "encoder width u, per direction"}
+    )
+    encoder_layers: int = field(default=1, metadata={"help": "encoder layers"})
+    encoder_unidirectional: bool = field(
+        default=False,
+        metadata={"help": "read the source left to right only; the context is then u wide, not 2u"},
+    )
+    decoder_embed_dim: int = field(default=256, metadata={"help": "target embedding width"})
+    decoder_hidden_dim: int = field(
+        default=512,
+        metadata={
+            "help": "decoder width; 2u takes the encoder's state as it is, any other width "
+            "goes through a learned bridge"
+        },
+    )
+    decoder_layers: int = field(default=1, metadata={"help": "decoder layers"})
+    dropout: float = field(
+        default=0.2,
+        metadata={"help": "dropout on embeddings, between layers and before the output layer"},
+    )
+    share_decoder_input_output_embed: bool = field(
+        default=False, metadata={"help": "tie the decoder's input and output embeddings"}
+    )
+    share_all_embeddings: bool = field(
+        default=False,
+        metadata={
+            "help": "share encoder, decoder input and decoder output embeddings; needs a "
+            "joined dictionary"
+        },
+    )
+
+
+@register_model("lstm_seq2seq_doc", dataclass=LSTMSeq2SeqDocConfig)
+class LSTMSeq2SeqDoc(CheckedLoading, FairseqEncoderDecoderModel):
+    """Encoder and decoder joined by a fixed-dimension context vector."""
+
+    @classmethod
+    def build_model(cls, cfg: LSTMSeq2SeqDocConfig, task) -> "LSTMSeq2SeqDoc":
+        """Builds the model for the task's dictionaries.
+
+        Raises:
+            UsageError: a flag's value does not exist or does not fit another's.
+        """
+        check(cfg, task)
+        source, target = task.source_dictionary, task.target_dictionary
+        encoder_embed = embedding(len(source), cfg.encoder_embed_dim, source.pad())
+        encoder = RNNEncoder(
+            source,
+            encoder_embed,
+            cell=cfg.rnn_cell,
+            hidden_dim=cfg.encoder_hidden_dim,
+            num_layers=cfg.encoder_layers,
+            bidirectional=not cfg.encoder_unidirectional,
+            dropout=cfg.dropout,
+            decoder_hidden_dim=cfg.decoder_hidden_dim,
+            decoder_layers=cfg.decoder_layers,
+        )
+        decoder = RNNDecoder(
+            target,
+            cell=cfg.rnn_cell,
+            embed_dim=cfg.decoder_embed_dim,
+            hidden_dim=cfg.decoder_hidden_dim,
+            num_layers=cfg.decoder_layers,
+            context_dim=encoder.context_dim,
+            dropout=cfg.dropout,
+            tie_embeddings=cfg.share_decoder_input_output_embed or cfg.share_all_embeddings,
+            embed_tokens=encoder_embed if cfg.share_all_embeddings else None,
+        )
+        return cls(encoder, decoder)
+
+
+class RNNEncoder(FairseqEncoder):
+    """Maps a source of any length to one context vector and the decoder's initial state.
+
+    Args:
+        dictionary: source dictionary.
+        embed_tokens: source embeddings.
+        cell, hidden_dim, num_layers, bidirectional, dropout: see ``modules.rnn.RNN``.
+        decoder_hidden_dim, decoder_layers: the shape of the state that the decoder starts from.
+    """
+
+    def __init__(
+        self,
+        dictionary,
+        embed_tokens: nn.Embedding,
+        cell: str,
+        hidden_dim: int,
+        num_layers: int,
+        bidirectional: bool,
+        dropout: float,
+        decoder_hidden_dim: int,
+        decoder_layers: int,
+    ) -> None:
+        super().__init__(dictionary)
+        self.pad = dictionary.pad()
+        self.embed_tokens = embed_tokens
+        self.dropout = nn.Dropout(dropout)
+        self.rnn = RNN(
+            cell, embed_tokens.embedding_dim, hidden_dim, num_layers, dropout, bidirectional
+        )
+        self.context_dim = hidden_dim * (2 if bidirectional else 1)
+        self.bridge = StateBridge(
+            (num_layers, self.context_dim),
+            (decoder_layers, decoder_hidden_dim),
+            self.rnn.num_states,
+        )
+
+    def forward(self, src_tokens: Tensor, src_lengths: Tensor, **unused) -> dict:
+        """
+        Args:
+            src_tokens: ``(batch, source length)``, padded on either side.
+            src_lengths: ``(batch,)``, source lengths without padding.
+
+        Returns:
+            ``context``, ``(batch, context_dim)``, and ``state``, the decoder's initial state, a
+            tuple of ``(decoder_layers, batch, decoder_hidden_dim)``.
+        """
+        # Packing wants the padding on the right; fairseq pads a translation's source on the left.
+        src_tokens = utils.convert_padding_direction(src_tokens, self.pad, left_to_right=True)
+        inputs = self.dropout(self.embed_tokens(src_tokens))
+        # Packed, the recurrence of each direction ends at the last real token, so the context of a
+        # sentence does not depend on how far its batch is padded.
+        packed = pack_padded_sequence(
+            inputs, src_lengths.cpu(), batch_first=True, enforce_sorted=False
+        )
+        _, state = self.rnn(packed)
+        state = tuple(self._join_directions(tensor) for tensor in state)
+        return {"context": state[0][-1], "state": self.bridge(state)}
+
+    def _join_directions(self, state: Tensor) -> Tensor:
+        """``(layers * directions, batch, u)`` to ``(layers, batch, directions * u)``."""
+        _, batch, _ = state.shape
+        by_layer = state.view(self.rnn.layers.num_layers, -1, batch, state.size(-1))
+        return by_layer.transpose(1, 2).reshape(by_layer.size(0), batch, self.context_dim)
+
+    def reorder_encoder_out(self, encoder_out: dict, new_order: Tensor) -> dict:
+        """Moves context and state to the beams of ``new_order``, ``(new batch,)``."""
+        return {
+            "context": encoder_out["context"].index_select(0, new_order),
+            "state": tuple(tensor.index_select(1, new_order) for tensor in encoder_out["state"]),
+        }
+
+    def max_positions(self) -> int:
+        """A recurrent encoder has no longest source."""
+        return int(1e5)
+
+
+class StateBridge(nn.Module):
+    """Fits the encoder's final state to the shape of the decoder's initial state.
+
+    Args:
+        encoder_shape, decoder_shape: (layers, width) of each side. Equal shapes need no weights.
+        num_states: tensors in a state, 2 for an LSTM.
+    """
+
+    def __init__(
+        self, encoder_shape: tuple[int, int], decoder_shape: tuple[int, int], num_states: int
+    ) -> None:
+        super().__init__()
+        self.decoder_shape = decoder_shape
+        self.projections = nn.ModuleList()
+        if encoder_shape != decoder_shape:
+            encoder_size = encoder_shape[0] * encoder_shape[1]
+            decoder_size = decoder_shape[0] * decoder_shape[1]
+            self.projections.extend(
+                nn.Linear(encoder_size, decoder_size) for _ in range(num_states)
+            )
+
+    def forward(self, state: State) -> State:
+        """Tensors of ``(encoder layers, batch, width)`` to ``(decoder layers, batch, width)``."""
+        if len(self.projections) == 0:
+            return state
+        bridged = []
+        for tensor, project in zip(state, self.projections, strict=True):
+            flat = tensor.transpose(0, 1).flatten(1)
+            shaped = project(flat).view(-1, *self.decoder_shape).transpose(0, 1).contiguous()
+            bridged.append(shaped)
+        # h is the output of a tanh and stays one; an LSTM's c has no bounds.
+        return (torch.tanh(bridged[0]), *bridged[1:])
+
+
+def check(cfg: LSTMSeq2SeqDocConfig, task) -> None:
+    """Raises UsageError for a flag whose value does not exist or does not fit another's."""
+    require_choice(cfg, "rnn_cell", CELLS)
+    require_positive(
+        cfg,
+        "encoder_embed_dim",
+        "encoder_hidden_dim",
+        "encoder_layers",
+        "decoder_embed_dim",
+        "decoder_hidden_dim",
+        "decoder_layers",
+    )
+    tied = cfg.share_decoder_input_output_embed or cfg.share_all_embeddings
+    if tied and cfg.decoder_hidden_dim != cfg.decoder_embed_dim:
+        raise UsageError(
+            f"--decoder-hidden-dim {cfg.decoder_hidden_dim} does not fit tied embeddings of "
+            f"--decoder-embed-dim {cfg.decoder_embed_dim}: make them equal or do not share"
+        )
+    if cfg.share_all_embeddings:
+        if task.source_dictionary != task.target_dictionary:
+            raise UsageError(
+                "--share-all-embeddings needs a joined dictionary: run fairseq-preprocess with "
+                "--joined-dictionary"
+            )
+        if cfg.encoder_embed_dim != cfg.decoder_embed_dim:
+            raise UsageError(
+                f"--share-all-embeddings needs --encoder-embed-dim {cfg.encoder_embed_dim} equal "
+                f"to --decoder-embed-dim {cfg.decoder_embed_dim}"
+            )
+
+
+@register_model_architecture("lstm_seq2seq_doc", "lstm_seq2seq_doc_tiny")
+def lstm_seq2seq_doc_tiny(args) -> None:
+    """For tests: 16 units a direction."""
+    preset(
+        args,
+        encoder_embed_dim=16,
+        encoder_hidden_dim=16,
+        decoder_embed_dim=16,
+        decoder_hidden_dim=32,
+        dropout=0.0,
+    )
+
+
+@register_model_architecture("lstm_seq2seq_doc", "lstm_seq2seq_doc_big")
+def lstm_seq2seq_doc_big(args) -> None:
+    """Two layers, twice the base widths."""
+    preset(
+        args,
+        encoder_embed_dim=512,
+        encoder_hidden_dim=512,
+        encoder_layers=2,
+        decoder_embed_dim=512,
+        decoder_hidden_dim=1024,
+        decoder_layers=2,
+        dropout=0.3,
+    )

@@ -1,0 +1,128 @@
+"""A recurrent decoder: one fused call over a whole target, one step at a time when generating."""
+
+import torch
+from fairseq.models import FairseqIncrementalDecoder
+from torch import Tensor, nn
+
+from fairseq_genext.modules.rnn import RNN, State
+
+
+class RNNDecoder(FairseqIncrementalDecoder):
+    """p(y_t | y_<t, context), without attention.
+
+    Each step reads the embedding of the previous token and, where there is one, a context vector
+    that stays the same over time; the recurrent state starts from what the caller provides.
+
+    Args:
+        dictionary: target dictionary.
+        cell: ``lstm``, ``gru`` or ``rnn``.
+        embed_dim: width of the token embeddings.
+        hidden_dim: width of the recurrent layers.
+        num_layers: number of recurrent layers.
+        context_dim: width of the context vector, 0 for none.
+        dropout: dropout on embeddings, between layers and before the output layer.
+        tie_embeddings: the output layer shares the weights of the input embeddings.
+        embed_tokens: embeddings to share with another module, instead of new ones.
+
+    Raises:
+        ValueError: embeddings are tied, but ``hidden_dim`` differs from ``embed_dim``.
+    """
+
+    def __init__(
+        self,
+        dictionary,
+        cell: str = "lstm",
+        embed_dim: int = 256,
+        hidden_dim: int = 256,
+        num_layers: int = 1,
+        context_dim: int = 0,
+        dropout: float = 0.0,
+        tie_embeddings: bool = False,
+        embed_tokens: nn.Embedding | None = None,
+    ) -> None:
+        super().__init__(dictionary)
+        if tie_embeddings and hidden_dim != embed_dim:
+            raise ValueError(
+                f"hidden width {hidden_dim} does not fit tied embeddings of width {embed_dim}"
+            )
+        self.pad = dictionary.pad()
+        self.embed_tokens = embed_tokens or embedding(len(dictionary), embed_dim, self.pad)
+        self.rnn = RNN(cell, embed_dim + context_dim, hidden_dim, num_layers, dropout)
+        self.output_projection = nn.Linear(hidden_dim, len(dictionary), bias=not tie_embeddings)
+        if tie_embeddings:
+            self.output_projection.weight = self.embed_tokens.weight
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        prev_output_tokens: Tensor,
+        encoder_out: dict | None = None,
+        incremental_state: dict | None = None,
+        token_embeddings: Tensor | None = None,
+        features_only: bool = False,
+        **unused,
+    ) -> tuple[Tensor, None]:
+        """
+        Args:
+            prev_output_tokens: ``(batch, time)``, the target shifted right by one.
+            encoder_out: ``state``, the initial recurrent state (see ``RNN.forward``), and
+                ``context``, ``(batch, context_dim)``.
+            incremental_state: cache for step-by-step decoding; once it holds a state, only the
+                last token is read.
+            token_embeddings: ``(batch, steps read, embed_dim)``, taken instead of the embeddings
+                of ``prev_output_tokens``: the way in for tokens that carry a gradient.
+            features_only: return the hidden states instead of the logits.
+
+        Returns:
+            Logits ``(batch, time, vocabulary)``, and None, where other decoders have attention.
+        """
+        cached = self.get_incremental_state(incremental_state, "rnn")
+        if cached is not None:
+            prev_output_tokens = prev_output_tokens[:, -1:]
+            state = tuple(cached.values())
+        else:
+            state = self.initial_state(encoder_out)
+
+        if token_embeddings is None:
+            token_embeddings = self.embed_tokens(prev_output_tokens)
+        inputs = self.dropout(token_embeddings)
+        if encoder_out is not None and encoder_out.get("context") is not None:
+            context = encoder_out["context"].unsqueeze(1).expand(-1, inputs.size(1), -1)
+            inputs = torch.cat([inputs, context], dim=-1)
+
+        features, state = self.rnn(inputs, state)
+        features = self.dropout(features)
+        cache = {str(index): tensor for index, tensor in enumerate(state)}
+        self.set_incremental_state(incremental_state, "rnn", cache)
+        return features if features_only else self.output_layer(features), None
+
+    def extract_features(self, prev_output_tokens: Tensor, **kwargs) -> tuple[Tensor, None]:
+        """Hidden states ``(batch, time, hidden_dim)``; arguments as in ``forward``."""
+        return self.forward(prev_output_tokens, features_only=True, **kwargs)
+
+    def output_layer(self, features: Tensor, **unused) -> Tensor:
+        """``(…, hidden_dim)`` to logits ``(…, vocabulary)``."""
+        return self.output_projection(features)
+
+    def initial_state(self, encoder_out: dict | None) -> State | None:
+        """The state before the first token; None stands for zeros."""
+        return encoder_out["state"] if encoder_out is not None else None
+
+    def reorder_incremental_state(self, incremental_state: dict, new_order: Tensor) -> None:
+        """Moves every cached tensor to the beams of ``new_order``, ``(new batch,)``."""
+        cached = self.get_incremental_state(incremental_state, "rnn")
+        if cached is not None:
+            reordered = {key: tensor.index_select(1, new_order) for key, tensor in cached.items()}
+            self.set_incremental_state(incremental_state, "rnn", reordered)
+
+    def max_positions(self) -> int:
+        """A recurrent decoder has no longest target."""
+        return int(1e5)
+
+
+def embedding(num_embeddings: int, embed_dim: int, padding_idx: int) -> nn.Embedding:
+    """Embeddings drawn from N(0, 1 / embed_dim), so that tied output logits start near N(0, 1)."""
+    table = nn.Embedding(num_embeddings, embed_dim, padding_idx=padding_idx)
+    nn.init.normal_(table.weight, std=embed_dim**-0.5)
+    nn.init.zeros_(table.weight[padding_idx])
+    return table

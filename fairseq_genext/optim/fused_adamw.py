@@ -1,0 +1,93 @@
+"""`fused_adamw`: torch's fused AdamW (Loshchilov and Hutter 2019), with clipping by value.
+
+fairseq's own `adam` loops over parameters in Python; the fused kernel updates them in one call.
+"""
+
+import ast
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any, List  # noqa: UP035, fairseq's flag parser knows typing.List alone
+
+import torch
+from fairseq.dataclass import FairseqDataclass
+from fairseq.optim import FairseqOptimizer, register_optimizer
+from omegaconf import II
+
+from fairseq_genext.errors import UsageError
+
+
+@dataclass
+class FusedAdamWConfig(FairseqDataclass):
+    adam_betas: Any = field(default=(0.9, 0.999), metadata={"help": "betas for AdamW"})
+    adam_eps: float = field(default=1e-8, metadata={"help": "epsilon for AdamW"})
+    weight_decay: float = field(
+        default=0.0, metadata={"help": "decoupled weight decay, on matrices only"}
+    )
+    clip_value: float = field(
+        default=0.0,
+        metadata={
+            "help": "clamp every gradient element to [-VALUE, VALUE] before the step; "
+            "0 turns it off"
+        },
+    )
+    lr: List[float] = II("optimization.lr")
+
+
+@register_optimizer("fused_adamw", dataclass=FusedAdamWConfig)
+class FusedAdamW(FairseqOptimizer):
+    """AdamW whose gradients are clamped after normalisation by sample size and unscaling.
+
+    Args:
+        cfg: flags.
+        params: parameters to optimize.
+
+    Raises:
+        UsageError: ``--clip-value`` is negative.
+    """
+
+    def __init__(self, cfg: FusedAdamWConfig, params) -> None:
+        super().__init__(cfg)
+        if cfg.clip_value < 0:
+            raise UsageError(f"--clip-value is {cfg.clip_value}; it must be 0 (off) or greater")
+        self._optimizer = self.build_torch_optimizer(self.parameter_groups(list(params)))
+
+    def parameter_groups(self, params: list) -> list[dict]:
+        """Matrices decay, vectors (biases, layer norms) do not."""
+        return decay_matrices_only(params, self.cfg.weight_decay)
+
+    def build_torch_optimizer(self, groups: list[dict]) -> torch.optim.Optimizer:
+        """The torch optimizer over ``groups``."""
+        return torch.optim.AdamW(groups, **self.optimizer_config, fused=True)
+
+    @property
+    def optimizer_config(self) -> dict:
+        """Settings that all parameter groups share."""
+        lr, betas = self.cfg.lr, self.cfg.adam_betas
+        return {
+            "lr": lr[0] if isinstance(lr, Collection) else lr,
+            # The command line gives a string, a YAML file or a checkpoint a list.
+            "betas": tuple(ast.literal_eval(betas) if isinstance(betas, str) else betas),
+            "eps": self.cfg.adam_eps,
+        }
+
+    def step(self, closure=None, scale: float = 1.0, groups=None) -> None:
+        """One update. The trainer has normalised, all-reduced and unscaled the gradients by now."""
+        if scale != 1.0:
+            self.multiply_grads(1.0 / scale)
+        if self.cfg.clip_value > 0:
+            torch.nn.utils.clip_grad_value_(list(self.params), self.cfg.clip_value)
+        super().step(closure, groups=groups)
+
+    @property
+    def supports_flat_params(self) -> bool:
+        """A flattened gradient cannot tell matrices from vectors, which matters when decaying."""
+        return self.cfg.weight_decay == 0
+
+
+def decay_matrices_only(params: list, weight_decay: float) -> list[dict]:
+    """Parameter groups with weight decay on tensors of two or more dimensions only."""
+    groups = [
+        {"params": [p for p in params if p.dim() >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in params if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
