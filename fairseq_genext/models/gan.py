@@ -8,7 +8,7 @@ space that the folders of ``fairseq_genext.gan`` span.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import List  # noqa: UP035, fairseq's flag parser knows typing.List alone
+from typing import List
 
 from fairseq.dataclass import FairseqDataclass
 from fairseq.models import FairseqLanguageModel, register_model, register_model_architecture

@@ -6,7 +6,7 @@ fairseq's own `adam` loops over parameters in Python; the fused kernel updates t
 import ast
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, List  # noqa: UP035, fairseq's flag parser knows typing.List alone
+from typing import Any, List
 
 import torch
 from fairseq.dataclass import FairseqDataclass

@@ -13,10 +13,7 @@ from fairseq.tasks import register_task
 
 from fairseq_genext.criterions.adversarial import Adversarial
 from fairseq_genext.errors import UsageError, require_positive
-try:
-    from fairseq_genext.evaluation.ngram_bleu import ReferenceIndex
-except ImportError:
-    ReferenceIndex = None
+from fairseq_genext.evaluation.ngram_bleu import ReferenceIndex
 from fairseq_genext.gan.schedule import Phase, Schedule
 from fairseq_genext.modules.samplers import ancestral, unroll
 from fairseq_genext.tasks.unconditional_generation import (
@@ -41,8 +38,10 @@ class GANTaskConfig(UnconditionalGenerationConfig):
     )
     generator_turns_lr_scale: float = field(
         default=0.1,
-        metadata={"help": "factor on the generator's learning rate in the turns: likelihood bears "
-                  "larger steps than a moving opponent"},
+        metadata={
+            "help": "factor on the generator's learning rate in the turns: likelihood bears "
+            "larger steps than a moving opponent"
+        },
     )
     max_sample_length: int = field(
         default=32, metadata={"help": "longest training sample in tokens, end of sentence included"}

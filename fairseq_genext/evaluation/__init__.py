@@ -1,0 +1,1 @@
+"""Measures generated text and reports it; reads plain files and knows nothing of training."""

@@ -1,0 +1,34 @@
+"""Reads text, a sentence a line, and says in one line what is wrong with it."""
+
+from pathlib import Path
+
+from fairseq_genext.errors import UsageError
+
+
+def read_lines(path: str | Path, at_least: int = 1) -> list[str]:
+    """Lines of a UTF-8 file.
+
+    Raises:
+        UsageError: the file is missing or has fewer than ``at_least`` lines.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UsageError(f"{path} does not exist")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if len(lines) < at_least:
+        raise UsageError(f"{path} has {len(lines)} lines; at least {at_least} are needed")
+    return lines
+
+
+def read_tokens(path: str | Path, at_least: int = 1) -> list[list[str]]:
+    """Lines of a file, each split at blanks."""
+    return [line.split() for line in read_lines(path, at_least)]
+
+
+def write_whole(path: str | Path, text: str) -> None:
+    """Writes a file so that it appears only once it is complete."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

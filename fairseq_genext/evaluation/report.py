@@ -1,0 +1,287 @@
+"""Measures every system of a manifest and writes one page, one table, one JSON, and plots.
+
+    python -m fairseq_genext.evaluation.report MANIFEST.yaml --output FOLDER
+
+writes report.html (self-contained), report.md, report.json and *.png. The manifest, whose paths are
+relative to itself, says what was compared:
+
+    title: …
+    notes: [lines about data, budget, seed]
+    command: the command that made it all
+    references: held-out text, the same for every system
+    train: training text
+    systems:
+      - name: gpt_doc
+        kind: trained              # untrained, baseline or reference (held-out text itself)
+        samples: samples/gpt.txt
+        perplexity: scores/gpt.ppl  # fairseq-eval-lm's output, or {"perplexity": …}; or left out
+        log: models/gpt/train.log  # left out where there is none
+        parameters, updates, seconds: numbers
+        note: what to know when reading its row
+    translation:
+      source: …
+      references: …
+      systems:
+        - {name: lstm_seq2seq_doc, hypotheses: …, log: …, parameters: …, seconds: …, note: …}
+"""
+
+import argparse
+import base64
+import json
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+import yaml
+
+from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation import plots, samples, translation
+from fairseq_genext.evaluation.files import read_lines
+from fairseq_genext.evaluation.training_log import read_curves
+
+SHOWN = 8  # samples of each system, in file order
+
+COLUMNS = {
+    "name": "system",
+    "parameters": "parameters",
+    "updates": "updates",
+    "seconds": "training s",
+    "perplexity": "held-out perplexity ↓",
+    "bleu_2": "BLEU-2 ↑",
+    "bleu_3": "BLEU-3 ↑",
+    "bleu_3_ci": "± (95 %)",
+    "bleu_4": "BLEU-4 ↑",
+    "bleu_5": "BLEU-5 ↑",
+    "self_bleu_3": "Self-BLEU-3 ↓",
+    "distinct_2": "distinct-2 ↑",
+    "duplicates": "duplicates",
+    "copied": "copied from training",
+    "mean_length": "words",
+}
+TRANSLATION_COLUMNS = {
+    "name": "system",
+    "parameters": "parameters",
+    "updates": "updates",
+    "seconds": "training s",
+    "bleu": "BLEU ↑",
+    "chrf": "chrF ↑",
+}
+DECIMALS = {"perplexity": 1, "mean_length": 1, "seconds": 0, "bleu": 1, "chrf": 1}
+
+
+class Manifest:
+    """The manifest's entries, with paths found beside it.
+
+    Raises:
+        UsageError: the manifest is missing, is no YAML mapping, or lacks a needed entry.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            entries = yaml.safe_load("\n".join(read_lines(path)))
+        except yaml.YAMLError as error:
+            line = str(error).replace("\n", " ")
+            raise UsageError(f"{path} is not valid YAML: {line}") from None
+        if not isinstance(entries, dict):
+            raise UsageError(f"{path} must be a YAML mapping; see --help")
+        for needed in ("title", "references", "train", "systems"):
+            if needed not in entries:
+                raise UsageError(f"{path} has no entry {needed!r}; see --help")
+        self.entries = entries
+        self.folder = path.parent
+
+    def lines(self, name: str, at_least: int = 1) -> list[str]:
+        """Lines of a file that the manifest names."""
+        return read_lines(self.folder / name, at_least)
+
+    def tokens(self, name: str, at_least: int = 1) -> list[list[str]]:
+        """Lines of a file, split at blanks."""
+        return [line.split() for line in self.lines(name, at_least)]
+
+
+def measure_systems(manifest: Manifest) -> list[dict]:
+    """The manifest's free-text systems with all their figures."""
+    references = manifest.tokens(manifest.entries["references"])
+    train = manifest.tokens(manifest.entries["train"])
+    measured = []
+    for system in manifest.entries["systems"]:
+        figures = dict(system)
+        figures |= samples.measure(manifest.tokens(system["samples"], 2), references, train)
+        if "perplexity" in system:
+            figures["perplexity"] = read_perplexity(manifest, system["perplexity"])
+        measured.append(figures)
+    return measured
+
+
+def read_perplexity(manifest: Manifest, name: str) -> float:
+    """The last perplexity in a file: fairseq-eval-lm's output, or JSON.
+
+    Raises:
+        UsageError: the file has none.
+    """
+    found = re.findall(r'erplexity"?: ([0-9.]+)', "\n".join(manifest.lines(name)))
+    if not found:
+        raise UsageError(f"{manifest.folder / name} names no perplexity")
+    return float(found[-1])
+
+
+def measure_translation(manifest: Manifest) -> list[dict]:
+    """The manifest's translation systems, after the row that copies the source."""
+    task = manifest.entries.get("translation")
+    if task is None:
+        return []
+    source, references = manifest.lines(task["source"]), manifest.lines(task["references"])
+    rows = [{"name": "copy of the source", "kind": "baseline"}]
+    rows[0] |= translation.measure(source, references)
+    for system in task["systems"]:
+        hypotheses = manifest.lines(system["hypotheses"])
+        if len(hypotheses) != len(references):
+            raise UsageError(
+                f"{system['hypotheses']} has {len(hypotheses)} lines for {len(references)} "
+                "references"
+            )
+        rows.append({"kind": "trained", **system, **translation.measure(hypotheses, references)})
+    return rows
+
+
+def findings(systems: list[dict], translations: list[dict]) -> list[str]:
+    """What the figures say, in a few sentences, for a reader in a hurry."""
+    said = []
+    trained = [row for row in systems if row.get("kind") == "trained"]
+    anchor = next((row for row in systems if row.get("kind") == "reference"), None)
+    if trained:
+        best = max(trained, key=lambda row: row["bleu_3"])
+        varied = min(trained, key=lambda row: row["self_bleu_3"])
+        said.append(
+            f"Best quality: {best['name']}, BLEU-3 {best['bleu_3']:.3f} ± {best['bleu_3_ci']:.3f}"
+            + (f" (held-out text itself {anchor['bleu_3']:.3f})." if anchor else ".")
+        )
+        said.append(
+            f"Most varied: {varied['name']}, Self-BLEU-3 {varied['self_bleu_3']:.3f}"
+            + (f" (held-out text itself {anchor['self_bleu_3']:.3f})." if anchor else ".")
+        )
+        likely = [row for row in trained if "perplexity" in row]
+        if likely:
+            best = min(likely, key=lambda row: row["perplexity"])
+            said.append(
+                f"Best held-out likelihood: {best['name']}, perplexity {best['perplexity']:.1f}."
+            )
+    for row in translations[1:]:
+        copy = translations[0]["bleu"]
+        compared = "above" if row["bleu"] > copy else "NOT above"
+        said.append(
+            f"Translation: {row['name']} scores BLEU {row['bleu']:.1f}, {compared} the "
+            f"{copy:.1f} of copying the source."
+        )
+    return said
+
+
+def format_table(rows: list[dict], columns: dict[str, str]) -> pd.DataFrame:
+    """Rows as text, under their headings; columns that no row fills are left out."""
+
+    def text(name: str, value) -> str:
+        if value is None or value != value:
+            return "–"
+        if isinstance(value, str):
+            return value
+        if float(value).is_integer() and name not in DECIMALS:
+            return f"{int(value):,}"
+        return f"{value:,.{DECIMALS.get(name, 3)}f}"
+
+    shown = [name for name in columns if any(row.get(name) is not None for row in rows)]
+    return pd.DataFrame(
+        [[text(name, row.get(name)) for name in shown] for row in rows],
+        columns=[columns[name] for name in shown],
+    )
+
+
+def draw(manifest: Manifest, systems: list[dict], folder: Path) -> dict[str, str]:
+    """Writes every plot; returns file name to caption."""
+    captions = {}
+    for order in (3, 4):
+        name = f"quality_diversity_{order}.png"
+        plots.quality_diversity(pd.DataFrame(systems), order, folder / name)
+        captions[name] = f"Quality against sameness, n-grams up to {order}"
+    task = manifest.entries.get("translation") or {"systems": []}
+    for system in [*manifest.entries["systems"], *task["systems"]]:
+        if "log" in system:
+            name = "curves_" + "".join(c if c.isalnum() else "_" for c in system["name"]) + ".png"
+            curves = read_curves(manifest.folder / system["log"])
+            plots.training_curves(system["name"], curves, folder / name)
+            captions[name] = f"Training of {system['name']}"
+    return captions
+
+
+def write_report(manifest: Manifest, folder: Path) -> None:
+    """Measures everything and writes every file of the report into ``folder``."""
+    systems, translations = measure_systems(manifest), measure_translation(manifest)
+    captions = draw(manifest, systems, folder)
+    examples = {row["name"]: manifest.lines(row["samples"])[:SHOWN] for row in systems}
+    triples = {}
+    for row in translations[1:]:
+        task = manifest.entries["translation"]
+        columns = [
+            manifest.lines(name) for name in (task["source"], row["hypotheses"], task["references"])
+        ]
+        triples[row["name"]] = list(zip(*columns, strict=True))[:SHOWN]
+    context = {
+        "manifest": manifest.entries,
+        "findings": findings(systems, translations),
+        "table": format_table(systems, COLUMNS),
+        "translation_table": format_table(translations, TRANSLATION_COLUMNS),
+        "row_notes": [row for row in [*systems, *translations] if row.get("note")],
+        "signatures": [
+            row[name] for row in translations[:1] for name in ("bleu_signature", "chrf_signature")
+        ],
+        "examples": examples,
+        "triples": triples,
+        "images": {
+            name: (caption, base64.b64encode((folder / name).read_bytes()).decode())
+            for name, caption in captions.items()
+        },
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("fairseq_genext.evaluation"),
+        autoescape=lambda name: name.startswith("report.html"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    for name in ("report.html", "report.md"):
+        page = environment.get_template(f"{name}.j2").render(context)
+        (folder / name).write_text(page, encoding="utf-8")
+    figures = {
+        "title": manifest.entries["title"],
+        "findings": context["findings"],
+        "systems": systems,
+        "translation": translations,
+    }
+    (folder / "report.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fairseq_genext.evaluation.report",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    args = parser.parse_args()
+    manifest = Manifest(args.manifest)
+    # Everything is made aside first: a report that fails leaves the last one as it was.
+    with tempfile.TemporaryDirectory() as made:
+        write_report(manifest, Path(made))
+        args.output.mkdir(parents=True, exist_ok=True)
+        for path in Path(made).iterdir():
+            shutil.move(path, args.output / path.name)
+    print((args.output / "report.md").read_text(encoding="utf-8"))
+    print(f"wrote {args.output / 'report.html'}")
+
+
+if __name__ == "__main__":
+    main()

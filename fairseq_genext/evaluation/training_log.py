@@ -1,0 +1,54 @@
+"""Reads the curves out of a log that fairseq-train wrote with ``--log-format json``."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from fairseq_genext.errors import UsageError
+
+# "… | INFO | train_inner | {…}" on the terminal, or the bare JSON in --log-file, where the keys of
+# the end of an epoch carry the name of the split: train_loss, valid_loss.
+TAGGED = re.compile(r"(?:\| (?P<tag>\w+) \| )?(?P<json>\{.*\})\s*$")
+
+
+def read_curves(path: str | Path) -> pd.DataFrame:
+    """One row a logged figure: ``split`` (train or valid), ``update``, ``metric``, ``value``.
+
+    Raises:
+        UsageError: the file is missing or has no figures.
+    """
+    if not Path(path).is_file():
+        raise UsageError(f"{path} does not exist")
+    rows = []
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        found = TAGGED.search(line)
+        if found is None:
+            continue
+        try:
+            figures = json.loads(found["json"])
+        except json.JSONDecodeError:
+            continue  # the configuration, which is printed as a Python dict
+        rows.extend(_rows(figures))
+    if not rows:
+        raise UsageError(f"{path} has no figures: train with --log-format json --log-file {path}")
+    curves = pd.DataFrame(rows, columns=["split", "update", "metric", "value"])
+    # A resumed run logs some updates twice; the later one counts.
+    return curves.drop_duplicates(["split", "update", "metric"], keep="last", ignore_index=True)
+
+
+def _rows(figures: dict):
+    valid = "valid_num_updates" in figures
+    if "train_num_updates" in figures:
+        return  # epoch means, which the finer train_inner lines already show
+    updates = figures.get("valid_num_updates" if valid else "num_updates")
+    if updates is None:
+        return
+    for name, value in figures.items():
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            continue
+        metric = name.removeprefix("valid_") if valid else name
+        yield "valid" if valid else "train", int(float(updates)), metric, number

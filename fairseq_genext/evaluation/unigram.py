@@ -1,0 +1,83 @@
+"""The baseline that knows how often each token occurs and nothing else.
+
+    python -m fairseq_genext.evaluation.unigram TRAIN HELD_OUT --samples OUT --number 1000
+
+Reads and writes pieces separated by blanks; prints its perplexity on the held-out text as JSON.
+"""
+
+import argparse
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from fairseq_genext.evaluation.files import read_tokens, write_whole
+
+END, UNKNOWN = "</s>", "<unk>"
+
+
+class UnigramModel:
+    """p(token) = (count + 1) / (tokens + types), the end of a sentence being a token.
+
+    Args:
+        sentences: training text.
+    """
+
+    def __init__(self, sentences: Iterable[Sequence[str]]) -> None:
+        counts = Counter({END: 0, UNKNOWN: 0})
+        for sentence in sentences:
+            counts.update(sentence)
+            counts[END] += 1
+        total = counts.total() + len(counts)
+        self.probability = {token: (count + 1) / total for token, count in counts.items()}
+
+    def perplexity(self, sentences: Iterable[Sequence[str]]) -> float:
+        """exp of the mean negative log-likelihood per token, ends of sentences included."""
+        unknown = self.probability[UNKNOWN]
+        logs = [
+            math.log(self.probability.get(token, unknown))
+            for sentence in sentences
+            for token in (*sentence, END)
+        ]
+        return math.exp(-math.fsum(logs) / len(logs))
+
+    def sample(self, number: int, seed: int, max_length: int = 200) -> list[list[str]]:
+        """Draws sentences of at most ``max_length`` tokens, none empty, none with unknowns."""
+        tokens = [token for token in self.probability if token != UNKNOWN]
+        weights = np.array([self.probability[token] for token in tokens])
+        draw = np.random.default_rng(seed)
+        sentences = []
+        while len(sentences) < number:
+            drawn = draw.choice(tokens, max_length, p=weights / weights.sum()).tolist()
+            sentence = drawn[: drawn.index(END)] if END in drawn else drawn
+            if sentence:
+                sentences.append(sentence)
+        return sentences
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fairseq_genext.evaluation.unigram", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("train", help="training text in pieces")
+    parser.add_argument("held_out", help="held-out text in pieces")
+    parser.add_argument("--samples", required=True, help="file to write samples to, in plain text")
+    parser.add_argument("--number", type=int, default=1000, help="number of samples")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    model = UnigramModel(read_tokens(args.train))
+    perplexity = model.perplexity(read_tokens(args.held_out))
+    # Pieces carry their blanks as a mark, so text comes back by joining them.
+    texts = [
+        "".join(pieces).replace("\u2581", " ").strip()
+        for pieces in model.sample(args.number, args.seed)
+    ]
+    write_whole(args.samples, "".join(f"{text}\n" for text in texts))
+    print(json.dumps({"perplexity": perplexity}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+# Sourced by every recipe and by tests/run.sh: one Python environment with the tested versions.
+#
+#   use_environment EXTRA    EXTRA is an extra of setup.py: recipes or test
+#
+# Takes the active virtual environment; without one, makes .venv beside setup.py. Installs only when
+# setup.py, constraints.txt or the extra have changed since the last time.
+
+PROJECT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+USER_DIR="$PROJECT/fairseq_genext"
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+
+fail() {
+    echo "error: $*" >&2
+    exit 1
+}
+
+supported_python() {
+    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null
+}
+
+make_venv() {
+    local python
+    for python in python3.11 python3.12 python3; do
+        if supported_python "$python"; then
+            echo "== making $PROJECT/.venv with $("$python" --version)"
+            "$python" -m venv "$PROJECT/.venv" ||
+                fail "$python cannot make a virtual environment; install its venv package"
+            return
+        fi
+    done
+    fail "no Python 3.11 or 3.12 found; install one of them"
+}
+
+use_environment() {
+    local extra="$1" venv="${VIRTUAL_ENV:-$PROJECT/.venv}" wanted stamp
+    if [ ! -x "$venv/bin/python" ]; then
+        [ -z "${VIRTUAL_ENV:-}" ] || fail "the active environment $venv has no python"
+        make_venv
+    fi
+    supported_python "$venv/bin/python" ||
+        fail "$venv has $("$venv/bin/python" --version), and fairseq needs 3.11 or 3.12; deactivate it"
+    export VIRTUAL_ENV="$venv" PATH="$venv/bin:$PATH"
+    # The path counts too: an editable install of another checkout is not this one.
+    wanted="$( (echo "$PROJECT $extra"; cat "$PROJECT/setup.py" "$PROJECT/constraints.txt") | cksum)"
+    stamp="$venv/.fairseq-genext-$extra"
+    if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+        echo "== installing fairseq-genext[$extra] into $venv (about a minute)"
+        python -m pip install --quiet --progress-bar off \
+            -e "$PROJECT[$extra]" -c "$PROJECT/constraints.txt" ||
+            fail "installation failed; pip's reason stands above"
+        echo "$wanted" >"$stamp"
+    fi
+}

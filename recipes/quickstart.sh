@@ -1,0 +1,184 @@
+#!/usr/bin/env bash
+# From nothing to a report that compares a GPT, a GAN and a seq2seq model.
+set -euo pipefail
+HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+source "$HERE/lib/environment.sh"
+source "$HERE/lib/steps.sh"
+
+usage() {
+    cat <<'HELP'
+usage: bash recipes/quickstart.sh [--output FOLDER] [--seed N] [--budget PERCENT] [--samples N]
+
+Makes a Python environment (.venv, or takes the active one), writes two small corpora, trains
+gpt_doc, gan_doc and lstm_seq2seq_doc with fairseq-train, samples and translates with
+fairseq-generate, scores, and writes FOLDER/report/report.html, report.md, report.json and plots.
+Under 10 minutes on 2 CPU cores. Run again, it skips what is done; stopped, it resumes.
+
+  --output FOLDER   where everything goes (default: runs/quickstart of the project)
+  --seed N          seed of training and sampling (default: 1)
+  --budget PERCENT  training updates, in per cent of the default (default: 100)
+  --samples N       texts sampled from each system (default: 1000)
+
+To start over, delete FOLDER.
+HELP
+}
+
+OUTPUT="$PROJECT/runs/quickstart" SEED=1 BUDGET=100 SAMPLES=1000
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --help | -h) usage && exit 0 ;;
+    --output | --seed | --budget | --samples)
+        [ $# -ge 2 ] || fail "$1 needs a value; see --help"
+        case "$1" in
+        --output) OUTPUT="$(mkdir -p "$2" && cd "$2" && pwd)" ;;
+        --seed) SEED="$2" ;;
+        --budget) BUDGET="$2" ;;
+        --samples) SAMPLES="$2" ;;
+        esac
+        shift 2
+        ;;
+    *) fail "unknown argument $1; see --help" ;;
+    esac
+done
+for number in "$SEED" "$BUDGET" "$SAMPLES"; do
+    [[ "$number" =~ ^[1-9][0-9]*$ ]] || fail "$number is not a positive whole number; see --help"
+done
+
+use_environment recipes
+DATA="$OUTPUT/data"
+mkdir -p "$OUTPUT/samples" "$OUTPUT/scores"
+
+updates() { # the share of N updates that --budget asks for, at least 1
+    echo $(($1 * BUDGET / 100 > 0 ? $1 * BUDGET / 100 : 1))
+}
+
+# ---------------------------------------------------------------- data
+write_data() {
+    python -m fairseq_genext.data.bible "$DATA"
+}
+
+cut_into_pieces() {
+    local split side pairs=()
+    python -m fairseq_genext.data.pieces train "$DATA/clauses/pieces" \
+        --input "$DATA/clauses/train.txt" --vocabulary 3000
+    python -m fairseq_genext.data.pieces train "$DATA/kjv-bbe/pieces" \
+        --input "$DATA/kjv-bbe/train.kjv" "$DATA/kjv-bbe/train.bbe" --vocabulary 4000
+    for split in train valid test; do
+        pairs+=("$DATA/clauses/$split.txt" "$DATA/clauses/$split.pieces")
+    done
+    python -m fairseq_genext.data.pieces encode "$DATA/clauses/pieces.model" "${pairs[@]}"
+    pairs=()
+    for split in train valid test; do
+        for side in kjv bbe; do
+            pairs+=("$DATA/kjv-bbe/$split.$side" "$DATA/kjv-bbe/$split.pieces.$side")
+        done
+    done
+    python -m fairseq_genext.data.pieces encode "$DATA/kjv-bbe/pieces.model" "${pairs[@]}"
+}
+
+binarise() {
+    fairseq-preprocess --only-source --workers 2 --destdir "$DATA/bin-clauses" \
+        --trainpref "$DATA/clauses/train.pieces" --validpref "$DATA/clauses/valid.pieces" \
+        --testpref "$DATA/clauses/test.pieces"
+    fairseq-preprocess -s kjv -t bbe --joined-dictionary --workers 2 \
+        --destdir "$DATA/bin-kjv-bbe" --trainpref "$DATA/kjv-bbe/train.pieces" \
+        --validpref "$DATA/kjv-bbe/valid.pieces" --testpref "$DATA/kjv-bbe/test.pieces"
+}
+
+step data write_data
+step pieces cut_into_pieces
+step binarise binarise
+
+# ---------------------------------------------------------------- training
+GPT=(
+    "$DATA/bin-clauses" --task unconditional_generation --arch gpt_doc_mini
+    --decoder-layers 2 --decoder-embed-dim 192 --dropout 0.1
+    --criterion cross_entropy --optimizer fused_adamw --weight-decay 0.1 --clip-norm 1.0
+    --batch-size 64
+)
+GAN=(
+    "$DATA/bin-clauses" --task gan --arch gan_doc --criterion adversarial
+    --optimizer two_player_adamw --batch-size 128
+)
+SEQ2SEQ=(
+    "$DATA/bin-kjv-bbe" --task translation --arch lstm_seq2seq_doc
+    --encoder-hidden-dim 128 --decoder-hidden-dim 256 --share-all-embeddings
+    --criterion label_smoothed_cross_entropy --label-smoothing 0.1 --optimizer fused_adamw
+    --clip-norm 1.0 --max-tokens 4000
+)
+GPT_UPDATES=$(updates 1000)
+GAN_PRETRAIN=$(updates 600)
+GAN_DISCRIMINATOR=$(updates 60)
+GAN_UPDATES=$((GAN_PRETRAIN + GAN_DISCRIMINATOR + $(updates 120)))
+SEQ2SEQ_UPDATES=$(updates 350)
+
+# An untrained model is one update at a learning rate of zero: the same code path, no luck.
+train gpt_doc_untrained "${GPT[@]}" --lr 0 --max-update 1 --disable-validation
+train gan_doc_untrained "${GAN[@]}" --lr 0 --discriminator-lr 0 --max-update 1 --disable-validation
+
+train gpt_doc "${GPT[@]}" --lr 3e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
+    --max-update "$GPT_UPDATES" --save-interval-updates $(updates 250) --keep-interval-updates 1
+# Saved at the end of the generator's pretraining, so that the table can show both parts apart.
+train gan_doc "${GAN[@]}" --lr 3e-3 --discriminator-lr 1e-4 --generator-turns-lr-scale 0.03 \
+    --generator-pretrain-updates "$GAN_PRETRAIN" \
+    --discriminator-pretrain-updates "$GAN_DISCRIMINATOR" --max-update "$GAN_UPDATES" \
+    --save-interval-updates "$GAN_PRETRAIN" --best-checkpoint-metric sample_bleu \
+    --maximize-best-checkpoint-metric
+train lstm_seq2seq_doc "${SEQ2SEQ[@]}" --lr 3e-3 --lr-scheduler cosine \
+    --warmup-updates $(updates 50) --max-update "$SEQ2SEQ_UPDATES" \
+    --save-interval-updates $(updates 175) --keep-interval-updates 1
+
+# ---------------------------------------------------------------- sampling and scoring
+sample_and_score() { # NAME CHECKPOINT: samples from nothing, and held-out perplexity
+    local name="$1" checkpoint="$2" sampling
+    fairseq-generate "$DATA/bin-clauses" --user-dir "$USER_DIR" --task unconditional_generation \
+        --path "$checkpoint" --num-samples "$SAMPLES" --sampling --beam 1 --seed "$SEED" \
+        --max-len-b 40 --batch-size 250 --bpe sentencepiece \
+        --sentencepiece-model "$DATA/clauses/pieces.model" >"$OUTPUT/samples/$name.out" &
+    sampling=$!
+    fairseq-eval-lm "$DATA/bin-clauses" --user-dir "$USER_DIR" --task unconditional_generation \
+        --path "$checkpoint" --gen-subset test --max-tokens 8000 >"$OUTPUT/scores/$name.ppl" 2>&1
+    wait "$sampling"
+    python -m fairseq_genext.evaluation.hypotheses "$OUTPUT/samples/$name.out" \
+        "$OUTPUT/samples/$name.txt" --expect "$SAMPLES"
+}
+
+translate() {
+    local name=lstm_seq2seq_doc
+    fairseq-generate "$DATA/bin-kjv-bbe" --user-dir "$USER_DIR" --task translation \
+        --path "$OUTPUT/models/$name/checkpoint_best.pt" --gen-subset test --beam 1 \
+        --max-tokens 8000 --max-len-b 100 --bpe sentencepiece \
+        --sentencepiece-model "$DATA/kjv-bbe/pieces.model" >"$OUTPUT/samples/$name.out"
+    python -m fairseq_genext.evaluation.hypotheses "$OUTPUT/samples/$name.out" \
+        "$OUTPUT/samples/$name.txt" --expect "$(wc -l <"$DATA/kjv-bbe/test.kjv")"
+}
+
+unigram() {
+    python -m fairseq_genext.evaluation.unigram "$DATA/clauses/train.pieces" \
+        "$DATA/clauses/test.pieces" --samples "$OUTPUT/samples/unigram.txt" \
+        --number "$SAMPLES" --seed "$SEED" >"$OUTPUT/scores/unigram.ppl"
+}
+
+MODELS="$OUTPUT/models"
+PRETRAINED="$(ls "$MODELS"/gan_doc/checkpoint_*_"$GAN_PRETRAIN".pt)"
+step score-gpt_doc_untrained sample_and_score gpt_doc_untrained \
+    "$MODELS/gpt_doc_untrained/checkpoint_last.pt"
+step score-gan_doc_untrained sample_and_score gan_doc_untrained \
+    "$MODELS/gan_doc_untrained/checkpoint_last.pt"
+step score-gpt_doc sample_and_score gpt_doc "$MODELS/gpt_doc/checkpoint_best.pt"
+step score-gan_doc_pretrained sample_and_score gan_doc_pretrained "$PRETRAINED"
+step score-gan_doc sample_and_score gan_doc "$MODELS/gan_doc/checkpoint_last.pt"
+step score-unigram unigram
+step translate translate
+
+# ---------------------------------------------------------------- report
+write_manifest() {
+    python "$HERE/lib/quickstart_manifest.py" "$OUTPUT" --seed "$SEED" \
+        --gan-pretrain-updates "$GAN_PRETRAIN" >"$OUTPUT/manifest.yaml"
+    python -m fairseq_genext.evaluation.report "$OUTPUT/manifest.yaml" --output "$OUTPUT/report"
+}
+
+step report write_manifest
+cat "$OUTPUT/report/report.md"
+echo
+echo "report: $OUTPUT/report/report.html ($SECONDS s since the start)"

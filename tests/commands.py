@@ -1,0 +1,84 @@
+"""Runs fairseq's commands in fresh processes that need not import torch again.
+
+A fork server imports fairseq once; each command is a fork of it with its own arguments, output and
+exit status, exactly as the console script would run.
+"""
+
+import importlib
+import multiprocessing
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import fairseq_genext
+
+USER_DIR = str(Path(fairseq_genext.__file__).parent)
+
+SCRIPTS = {
+    "fairseq-train": "fairseq_cli.train",
+    "fairseq-generate": "fairseq_cli.generate",
+    "fairseq-interactive": "fairseq_cli.interactive",
+    "fairseq-validate": "fairseq_cli.validate",
+    "fairseq-eval-lm": "fairseq_cli.eval_lm",
+    "fairseq-preprocess": "fairseq_cli.preprocess",
+    "fairseq-hydra-train": "fairseq_cli.hydra_train",
+}
+
+_server = multiprocessing.get_context("forkserver")
+_server.set_forkserver_preload([*SCRIPTS.values()])
+
+
+@dataclass
+class Result:
+    """What a command left: exit status, and its standard output and error."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    def lines(self, kind: str) -> dict[int, list[str]]:
+        """Fields after the id of every line such as ``H-3<tab>…``, by id."""
+        found = {}
+        for line in self.stdout.splitlines():
+            if line.startswith(f"{kind}-"):
+                name, *fields = line.split("\t")
+                found[int(name.removeprefix(f"{kind}-"))] = fields
+        return found
+
+
+def _main(script: str, argv: list[str], cwd: str, stdin: str, stdout: str, stderr: str) -> None:
+    for path, stream, flags in (
+        (stdin, 0, os.O_RDONLY),
+        (stdout, 1, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
+        (stderr, 2, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
+    ):
+        os.dup2(os.open(path, flags, 0o600), stream)
+    sys.stdin = os.fdopen(0, closefd=False)
+    os.chdir(cwd)
+    sys.argv = [script, *argv]
+    importlib.import_module(SCRIPTS[script]).cli_main()
+    sys.stdout.flush()
+
+
+def run(script: str, *argv, folder: Path, stdin: str = "", expect: int = 0) -> Result:
+    """Runs a fairseq command with the plugin loaded.
+
+    Args:
+        script: a key of ``SCRIPTS``.
+        argv: its arguments.
+        folder: working directory, which also receives the streams.
+        stdin: standard input.
+        expect: the exit status the test relies on; any other fails it with the command's output.
+    """
+    arguments = [str(argument) for argument in argv]
+    if script not in ("fairseq-hydra-train", "fairseq-preprocess"):
+        arguments += ["--user-dir", USER_DIR]
+    streams = [str(folder / f".{name}") for name in ("stdin", "stdout", "stderr")]
+    Path(streams[0]).write_text(stdin, encoding="utf-8")
+    process = _server.Process(target=_main, args=(script, arguments, str(folder), *streams))
+    process.start()
+    process.join()
+    output, error = (Path(path).read_text(encoding="utf-8") for path in streams[1:])
+    assert process.exitcode == expect, f"{script} {arguments}\n{output[-3000:]}\n{error[-3000:]}"
+    return Result(process.exitcode, output, error)

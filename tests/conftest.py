@@ -1,0 +1,50 @@
+"""Data that tests share: a tiny language, written once a session and binarised by fairseq."""
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from commands import run
+from fairseq.data import Dictionary
+
+torch.set_num_threads(1)
+
+SIZES = {"train": 300, "valid": 37, "test": 21}  # none a multiple of 8: no sentence may be dropped
+
+
+def write_corpus(folder: Path) -> None:
+    """Sentences of a small grammar, and their word-for-word translation in reverse order."""
+    draw = random.Random(7)
+    subjects = ["the king", "a man", "his son", "the old priest", "she"]
+    verbs = ["saw", "gave", "made", "took away", "kept"]
+    objects = ["the bread", "a stone", "all the land", "them", "two great lights and a star"]
+    for split, size in SIZES.items():
+        sentences = [
+            " ".join(draw.choice(part) for part in (subjects, verbs, objects)) for _ in range(size)
+        ]
+        reversed_upper = [" ".join(reversed(line.upper().split())) for line in sentences]
+        (folder / f"{split}.en").write_text("\n".join(sentences) + "\n")
+        (folder / f"{split}.up").write_text("\n".join(reversed_upper) + "\n")
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory) -> Path:
+    """Folder with raw text {split}.en and {split}.up, and binarised folders lm and mt."""
+    folder = tmp_path_factory.mktemp("corpus")
+    write_corpus(folder)
+    splits = [f"--{split}pref" for split in SIZES]
+    lm = [item for pref, split in zip(splits, SIZES, strict=True) for item in (pref, f"{split}.en")]
+    mt = [item for pref, split in zip(splits, SIZES, strict=True) for item in (pref, split)]
+    run("fairseq-preprocess", "--only-source", *lm, "--destdir", "lm", folder=folder)
+    run("fairseq-preprocess", "-s", "en", "-t", "up", *mt, "--destdir", "mt", folder=folder)
+    return folder
+
+
+@pytest.fixture
+def dictionary() -> Dictionary:
+    """Thirty words beside fairseq's four special entries."""
+    words = Dictionary()
+    for index in range(30):
+        words.add_symbol(f"w{index}")
+    return words

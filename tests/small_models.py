@@ -1,0 +1,62 @@
+"""Small configurations of every architecture, and how tests build them."""
+
+from types import SimpleNamespace
+
+import torch
+from fairseq.models import MODEL_REGISTRY
+
+from fairseq_genext.models.gan import GANConfig
+from fairseq_genext.models.gpt_doc import GPTDocConfig
+from fairseq_genext.models.lstm_seq2seq_doc import LSTMSeq2SeqDocConfig
+
+LANGUAGE_MODELS = {
+    "gpt_doc": GPTDocConfig(
+        _name="gpt_doc",
+        decoder_layers=2,
+        decoder_embed_dim=24,
+        decoder_attention_heads=3,
+        max_target_positions=16,
+    ),
+    **{
+        f"gan-{cell}": GANConfig(
+            _name="gan",
+            rnn_cell=cell,
+            noise_dim=5,
+            generator_embed_dim=12,
+            generator_hidden_dim=10,
+            generator_layers=2,
+        )
+        for cell in ("lstm", "gru", "rnn")
+    },
+}
+SEQ2SEQ = {
+    f"seq2seq-{cell}{name}": LSTMSeq2SeqDocConfig(
+        _name="lstm_seq2seq_doc",
+        rnn_cell=cell,
+        encoder_embed_dim=12,
+        encoder_hidden_dim=7,
+        decoder_embed_dim=11,
+        **shape,
+    )
+    for cell in ("lstm", "gru", "rnn")
+    for name, shape in {
+        "": {"decoder_hidden_dim": 14},
+        "-bridged": {"decoder_hidden_dim": 9, "decoder_layers": 2, "encoder_unidirectional": True},
+    }.items()
+}
+
+
+def initialised(config, dictionary):
+    """The model of ``config`` as its architecture initialises it, in eval mode."""
+    torch.manual_seed(3)
+    task = SimpleNamespace(source_dictionary=dictionary, target_dictionary=dictionary)
+    return MODEL_REGISTRY[config._name].build_model(config, task).eval()
+
+
+def build(config, dictionary):
+    """The model of ``config``, with weights large enough that errors show."""
+    model = initialised(config, dictionary)
+    with torch.no_grad():
+        for param in model.parameters():
+            param.normal_(std=0.3)
+    return model
