@@ -35,7 +35,7 @@ def _keep_last_batch() -> None:
         batches = list(drops_remainder(indices, *args, **kwargs))
         # Batches are consecutive slices of the indices, so what was dropped is the tail.
         rest = indices[sum(len(batch) for batch in batches) :]
-        return batches + [np.asarray(rest)] if len(rest) > 0 else batches
+        return [*batches, np.asarray(rest)] if len(rest) > 0 else batches
 
     batch_by_size.keeps_remainder = True
     data_utils.batch_by_size = batch_by_size

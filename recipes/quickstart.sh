@@ -58,22 +58,20 @@ write_data() {
 }
 
 cut_into_pieces() {
-    local split side pairs=()
-    python -m fairseq_genext.data.pieces train "$DATA/clauses/pieces" \
-        --input "$DATA/clauses/train.txt" --vocabulary 3000
-    python -m fairseq_genext.data.pieces train "$DATA/kjv-bbe/pieces" \
-        --input "$DATA/kjv-bbe/train.kjv" "$DATA/kjv-bbe/train.bbe" --vocabulary 4000
+    local split side encode=()
     for split in train valid test; do
-        pairs+=("$DATA/clauses/$split.txt" "$DATA/clauses/$split.pieces")
+        encode+=(--encode "$DATA/clauses/$split.txt" "$DATA/clauses/$split.pieces")
     done
-    python -m fairseq_genext.data.pieces encode "$DATA/clauses/pieces.model" "${pairs[@]}"
-    pairs=()
+    python -m fairseq_genext.data.pieces "$DATA/clauses/pieces" \
+        --train "$DATA/clauses/train.txt" --vocabulary 3000 "${encode[@]}"
+    encode=()
     for split in train valid test; do
         for side in kjv bbe; do
-            pairs+=("$DATA/kjv-bbe/$split.$side" "$DATA/kjv-bbe/$split.pieces.$side")
+            encode+=(--encode "$DATA/kjv-bbe/$split.$side" "$DATA/kjv-bbe/$split.pieces.$side")
         done
     done
-    python -m fairseq_genext.data.pieces encode "$DATA/kjv-bbe/pieces.model" "${pairs[@]}"
+    python -m fairseq_genext.data.pieces "$DATA/kjv-bbe/pieces" \
+        --train "$DATA/kjv-bbe/train.kjv" "$DATA/kjv-bbe/train.bbe" --vocabulary 4000 "${encode[@]}"
 }
 
 binarise() {
@@ -139,8 +137,6 @@ sample_and_score() { # NAME CHECKPOINT: samples from nothing, and held-out perpl
     fairseq-eval-lm "$DATA/bin-clauses" --user-dir "$USER_DIR" --task unconditional_generation \
         --path "$checkpoint" --gen-subset test --max-tokens 8000 >"$OUTPUT/scores/$name.ppl" 2>&1
     wait "$sampling"
-    python -m fairseq_genext.evaluation.hypotheses "$OUTPUT/samples/$name.out" \
-        "$OUTPUT/samples/$name.txt" --expect "$SAMPLES"
 }
 
 translate() {
@@ -149,8 +145,13 @@ translate() {
         --path "$OUTPUT/models/$name/checkpoint_best.pt" --gen-subset test --beam 1 \
         --max-tokens 8000 --max-len-b 100 --bpe sentencepiece \
         --sentencepiece-model "$DATA/kjv-bbe/pieces.model" >"$OUTPUT/samples/$name.out"
-    python -m fairseq_genext.evaluation.hypotheses "$OUTPUT/samples/$name.out" \
-        "$OUTPUT/samples/$name.txt" --expect "$(wc -l <"$DATA/kjv-bbe/test.kjv")"
+}
+
+extract_texts() {
+    python -m fairseq_genext.evaluation.hypotheses --expect "$SAMPLES" \
+        "$OUTPUT"/samples/{gpt_doc,gan_doc}{,_untrained}.out "$OUTPUT/samples/gan_doc_pretrained.out"
+    python -m fairseq_genext.evaluation.hypotheses "$OUTPUT/samples/lstm_seq2seq_doc.out" \
+        --expect "$(wc -l <"$DATA/kjv-bbe/test.kjv")"
 }
 
 unigram() {
@@ -170,6 +171,7 @@ step score-gan_doc_pretrained sample_and_score gan_doc_pretrained "$PRETRAINED"
 step score-gan_doc sample_and_score gan_doc "$MODELS/gan_doc/checkpoint_last.pt"
 step score-unigram unigram
 step translate translate
+step texts extract_texts
 
 # ---------------------------------------------------------------- report
 write_manifest() {

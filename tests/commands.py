@@ -54,6 +54,9 @@ def _main(script: str, argv: list[str], cwd: str, stdin: str, stdout: str, stder
         (stderr, 2, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
     ):
         os.dup2(os.open(path, flags, 0o600), stream)
+    # Left to itself the child would start its data loader's workers from the fork server too, which
+    # no command does.
+    multiprocessing.set_start_method("fork", force=True)
     sys.stdin = os.fdopen(0, closefd=False)
     os.chdir(cwd)
     sys.argv = [script, *argv]

@@ -1,10 +1,11 @@
-"""Trains a sentencepiece model and encodes files with it, from the shell.
+"""Trains a sentencepiece model and cuts files into its pieces, from the shell.
 
-    python -m fairseq_genext.data.pieces train MODEL_PREFIX --input FILE … --vocabulary 3000
-    python -m fairseq_genext.data.pieces encode MODEL.model FILE FILE.pieces …
+    python -m fairseq_genext.data.pieces PREFIX --train FILE … --vocabulary 3000 \\
+        --encode TEXT PIECES --encode TEXT PIECES …
 
-The pieces are what fairseq-preprocess reads; fairseq-generate and fairseq-interactive go back to
-plain text with ``--bpe sentencepiece --sentencepiece-model MODEL.model``.
+writes PREFIX.model, PREFIX.vocab and each PIECES, which fairseq-preprocess reads. fairseq-generate
+and fairseq-interactive go back to plain text with ``--bpe sentencepiece --sentencepiece-model
+PREFIX.model``.
 """
 
 import argparse
@@ -65,22 +66,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m fairseq_genext.data.pieces", description=__doc__.splitlines()[0]
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    trainer = commands.add_parser("train", help="train a model on raw text")
-    trainer.add_argument("prefix", help="writes PREFIX.model and PREFIX.vocab")
-    trainer.add_argument("--input", nargs="+", required=True, help="raw text, a sentence a line")
-    trainer.add_argument("--vocabulary", type=int, required=True, help="number of pieces")
-    encoder = commands.add_parser("encode", help="cut raw text into pieces")
-    encoder.add_argument("model", help="a sentencepiece model")
-    encoder.add_argument("files", nargs="+", help="SOURCE TARGET, any number of pairs")
+    parser.add_argument("prefix", help="PREFIX.model is the model")
+    parser.add_argument("--train", nargs="+", metavar="FILE", help="train the model on these files")
+    parser.add_argument("--vocabulary", type=int, default=8000, help="number of pieces")
+    parser.add_argument(
+        "--encode",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("TEXT", "PIECES"),
+        help="write PIECES, the lines of TEXT as pieces separated by blanks; any number of times",
+    )
     args = parser.parse_args()
-    if args.command == "train":
-        train(args.prefix, args.input, args.vocabulary)
-    elif len(args.files) % 2 != 0:
-        raise UsageError("encode takes files in pairs: SOURCE TARGET [SOURCE TARGET …]")
-    else:
-        for source, target in zip(args.files[::2], args.files[1::2], strict=True):
-            encode(args.model, source, target)
+    if args.train:
+        train(args.prefix, args.train, args.vocabulary)
+    for text, pieces in args.encode:
+        encode(f"{args.prefix}.model", text, pieces)
 
 
 if __name__ == "__main__":

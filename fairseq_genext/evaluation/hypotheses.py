@@ -4,6 +4,7 @@ python -m fairseq_genext.evaluation.hypotheses GENERATE_OUTPUT TEXT [--expect N]
 """
 
 import argparse
+from pathlib import Path
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.files import read_lines, write_whole
@@ -41,12 +42,15 @@ def main() -> None:
         prog="python -m fairseq_genext.evaluation.hypotheses",
         description=__doc__.splitlines()[0],
     )
-    parser.add_argument("generated", help="standard output of fairseq-generate")
-    parser.add_argument("text", help="file to write, a hypothesis a line")
-    parser.add_argument("--expect", type=int, help="number of hypotheses there must be")
+    parser.add_argument("outputs", nargs="+", type=Path, help="what fairseq-generate printed")
+    parser.add_argument("--expect", type=int, help="number of hypotheses each must have")
     args = parser.parse_args()
-    found = hypotheses(read_lines(args.generated), args.expect)
-    write_whole(args.text, "".join(f"{line}\n" for line in found))
+    for output in args.outputs:
+        try:
+            found = hypotheses(read_lines(output), args.expect)
+        except UsageError as error:
+            raise UsageError(f"{output}: {error}".replace("error: ", "")) from None
+        write_whole(output.with_suffix(".txt"), "".join(f"{line}\n" for line in found))
 
 
 if __name__ == "__main__":

@@ -132,8 +132,8 @@ class GPTDecoder(FairseqIncrementalDecoder):
             features_only: return the last hidden states instead of the logits.
 
         Returns:
-            Logits ``(batch, tokens read, vocabulary)``, and None, where other decoders have attention to
-            a source.
+            Logits ``(batch, tokens read, vocabulary)``, and None, where other decoders have
+            attention to a source.
         """
         past = self.blocks[0].attention.cached_length(incremental_state)
         time = prev_output_tokens.size(1)

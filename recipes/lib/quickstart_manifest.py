@@ -19,7 +19,7 @@ def trained(folder: Path, name: str) -> dict:
         "log": f"models/{name}/train.log",
         "parameters": int(parameters[1].replace(",", "")),
         "updates": state["optimizer_history"][-1]["num_updates"],
-        "seconds": int((folder / "models" / name / "seconds").read_text()),
+        "seconds": round(state["extra_state"]["previous_training_time"]),
     }
 
 

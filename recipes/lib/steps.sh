@@ -1,8 +1,7 @@
 # Sourced by recipes: steps that run once, say what they do, and leave nothing half-made.
 #
 #   step NAME COMMAND …       runs COMMAND unless the step is done; its output goes to a log
-#   train NAME ARGUMENTS …    a step of fairseq-train, which resumes where it was stopped, and
-#                             keeps its training seconds in NAME.seconds
+#   train NAME ARGUMENTS …    a step of fairseq-train, which resumes where it was stopped
 #
 # OUTPUT is the recipe's folder. Steps are marked in OUTPUT/.done, logs are in OUTPUT/logs.
 
@@ -29,7 +28,7 @@ run_logged() { # LOG COMMAND …: shows the last line of the log while the comma
 show_progress() { # updates and loss of a training, on one line of a terminal, or one line in ten s
     local line
     line="$(grep -ao '"num_updates": "[0-9]*"\|"loss": "[0-9.]*"' "$1" 2>/dev/null |
-        tail -n 2 | tr -d '"' | tr '\n' ' ')"
+        tail -n 2 | tr -d '"' | tr '\n' ' ')" || true
     if [ -t 1 ]; then
         printf '\r\033[K   %4d s  %s' "$SECONDS" "$line"
     elif [ -n "$line" ] && [ "$line" != "${LAST_PROGRESS:-}" ] && [ $((SECONDS % 10)) -lt 2 ]; then
@@ -52,12 +51,10 @@ step() {
 }
 
 train() {
-    local name="$1" start=$SECONDS
+    local name="$1"
     shift
-    [ -e "$OUTPUT/.done/train-$name" ] || mkdir -p "$OUTPUT/models/$name"
+    mkdir -p "$OUTPUT/models/$name"
     step "train-$name" fairseq-train "$@" --user-dir "$USER_DIR" --seed "$SEED" \
         --save-dir "$OUTPUT/models/$name" --no-epoch-checkpoints \
         --log-format json --log-interval 25 --log-file "$OUTPUT/models/$name/train.log"
-    [ -e "$OUTPUT/models/$name/seconds" ] ||
-        echo $((SECONDS - start)) >"$OUTPUT/models/$name/seconds"
 }

@@ -1,0 +1,163 @@
+"""The GAN: whose parameters move when, exact resume, generation, validation."""
+
+import json
+import re
+
+import pytest
+import torch
+from commands import run
+
+# Likelihood for updates 0-2, discriminator alone for 3-4, then D D G D D G …
+TRAIN = (
+    "lm", "--task", "gan", "--arch", "gan_doc_tiny", "--criterion", "adversarial",
+    "--optimizer", "two_player_adamw", "--lr", "0.01", "--discriminator-lr", "0.005",
+    "--weight-decay", "0.01", "--batch-size", "16", "--generator-pretrain-updates", 3,
+    "--discriminator-pretrain-updates", 2, "--discriminator-steps", 2, "--generator-steps", 1,
+    "--max-sample-length", 12,
+)  # fmt: skip
+PLAYERS = {"decoder": "generator", "discriminator": "discriminator"}
+# The player of each of the first 11 updates.
+MOVES = [*["decoder"] * 3, *["discriminator"] * 2, *["discriminator"] * 2, "decoder",
+         *["discriminator"] * 2, "decoder"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def steps(corpus):
+    """A checkpoint after every update of one run."""
+    run(
+        "fairseq-train", *TRAIN, "--max-update", len(MOVES), "--save-dir", "steps",
+        "--save-interval-updates", 1, "--log-format", "json", "--log-interval", 1,
+        "--log-file", "steps.log", folder=corpus,
+    )  # fmt: skip
+    found = {}
+    for path in (corpus / "steps").glob("checkpoint_*_*.pt"):
+        found[int(path.stem.split("_")[-1])] = torch.load(path, weights_only=True)
+    return [found[update] for update in sorted(found)]
+
+
+def states(checkpoint):
+    """Parameters and optimizer moments of each player."""
+    optimizer = checkpoint["last_optimizer_state"]
+    moments = {player: [] for player in PLAYERS.values()}
+    for group in optimizer["param_groups"]:
+        for index in group["params"]:
+            moments[group["player"]].append(optimizer["state"].get(index, {}))
+    model = checkpoint["model"]
+    return {
+        prefix: (
+            {name: value for name, value in model.items() if name.startswith(prefix)},
+            moments[player],
+        )
+        for prefix, player in PLAYERS.items()
+    }
+
+
+def equal(one, other) -> bool:
+    """Bitwise equality of nested dicts, lists and tensors."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return one == other
+
+
+def test_each_update_moves_its_own_player_alone(steps):
+    assert len(steps) == len(MOVES)
+    for update in range(1, len(MOVES)):
+        before, after = states(steps[update - 1]), states(steps[update])
+        for prefix in PLAYERS:
+            if prefix == MOVES[update]:
+                changed = [
+                    n
+                    for n in before[prefix][0]
+                    if not torch.equal(before[prefix][0][n], after[prefix][0][n])
+                ]
+                assert len(changed) > 3, (update, prefix)
+            else:
+                assert equal(before[prefix], after[prefix]), (update, prefix)
+
+
+@pytest.mark.parametrize("stop", [1, 3, 4, 5, 7, 8, 10])
+def test_resume_at_any_update_is_exact(corpus, steps, stop):
+    """Both players' parameters and optimizer states, at every boundary and between."""
+    folder = f"resumed{stop}"
+    for until in (stop, len(MOVES)):
+        run("fairseq-train", *TRAIN, "--max-update", until, "--save-dir", folder, folder=corpus)
+    resumed = torch.load(corpus / folder / "checkpoint_last.pt", weights_only=True)
+    assert equal(states(resumed), states(steps[-1]))
+
+
+def test_log_names_each_phase(corpus, steps):
+    lines = re.findall(r"\{\"epoch.*\}", (corpus / "steps.log").read_text())
+    inner = {}
+    for figures in map(json.loads, lines):
+        if "num_updates" in figures:
+            inner.setdefault(int(figures["num_updates"]), figures)
+    assert [int(float(inner[u]["phase"])) for u in range(1, 12)] == [0] * 3 + [1] * 2 + [2] * 6
+    assert float(inner[1]["nll_loss"]) > 3 and inner[4]["nll_loss"] is None
+    assert float(inner[4]["d_loss"]) == pytest.approx(0.69, abs=0.1)
+    assert 0 <= float(inner[6]["d_accuracy_real"]) <= 1
+    assert float(inner[8]["g_loss"]) > 0 and float(inner[8]["gumbel_temperature"]) == 1
+    valid = [figures for figures in map(json.loads, lines) if "valid_ppl" in figures][-1]
+    assert {"valid_d_loss", "valid_d_accuracy_fake", "valid_sample_bleu"} <= valid.keys()
+    assert 0 < float(valid["valid_sample_bleu"]) < 1
+
+
+def test_pretraining_learns_and_samples_repeat(corpus):
+    run(
+        "fairseq-train", *TRAIN, "--generator-pretrain-updates", 80, "--max-update", 90,
+        "--generator-turns-lr-scale", 0.01, "--generator-hidden-dim", 32, "--save-dir", "gan",
+        "--no-epoch-checkpoints", folder=corpus,
+    )  # fmt: skip
+    task = ("lm", "--task", "unconditional_generation", "--path", "gan/checkpoint_last.pt")
+    sampled = [
+        run(
+            "fairseq-generate", *task, "--num-samples", 19, "--sampling", "--beam", 1, "--seed", 5,
+            "--batch-size", 8, "--max-len-b", 20, folder=corpus,
+        ).lines("H")
+        for _ in range(2)
+    ]  # fmt: skip
+    assert sorted(sampled[0]) == list(range(19)) and sampled[0] == sampled[1]
+    assert len({text for _, text in sampled[0].values()}) > 10
+    result = run("fairseq-eval-lm", *task, "--gen-subset", "valid", folder=corpus)
+    found = re.findall(r"Perplexity: ([\d.]+)", result.stdout + result.stderr)
+    assert float(found[-1]) < 5
+
+    typed = run(
+        "fairseq-interactive", *task, "--sampling", "--beam", 1, "--nbest", 1, "--seed", 1,
+        "--buffer-size", 3, "--batch-size", 3, "--max-len-b", 20, folder=corpus,
+        stdin="\n\nthe king\n",
+    ).lines("H")  # fmt: skip
+    assert sorted(typed) == [0, 1, 2] and typed[2][1].startswith("the king")
+    assert typed[0][1] and typed[0] != typed[1]
+
+    result = run(
+        "fairseq-validate",
+        "lm",
+        "--task",
+        "gan",
+        "--path",
+        "gan/checkpoint_last.pt",
+        "--batch-size",
+        16,
+        folder=corpus,
+    )
+    assert "sample_bleu" in result.stdout + result.stderr
+
+
+def test_accumulated_batches_play_one_turn(corpus):
+    """With --update-freq 2 an update is still one player's."""
+    flags = [*TRAIN, "--update-freq", 2, "--save-interval-updates", 1]
+    run("fairseq-train", *flags, "--max-update", 8, "--save-dir", "freq", folder=corpus)
+    found = {
+        int(path.stem.split("_")[-1]): states(torch.load(path, weights_only=True))
+        for path in (corpus / "freq").glob("checkpoint_*_*.pt")
+    }
+    for update in range(2, 9):
+        idle = ({*PLAYERS} - {MOVES[update - 1]}).pop()
+        assert equal(found[update - 1][idle], found[update][idle]), update
+        assert not equal(
+            found[update - 1][MOVES[update - 1]][0], found[update][MOVES[update - 1]][0]
+        )
