@@ -25,6 +25,10 @@ LANGUAGE_MODELS = {
             generator_embed_dim=12,
             generator_hidden_dim=10,
             generator_layers=2,
+            generator_dropout=0.0,
+            discriminator_dropout=0.0,
+            discriminator_widths=[1, 2],
+            discriminator_filters=[4, 4],
         )
         for cell in ("lstm", "gru", "rnn")
     },

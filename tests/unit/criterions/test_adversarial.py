@@ -1,0 +1,115 @@
+"""The adversarial criterion's three losses, against the formulas."""
+
+import math
+
+import pytest
+import torch
+from fairseq.criterions import CRITERION_REGISTRY
+from small_models import LANGUAGE_MODELS, build
+from torch.nn import functional as F
+
+from fairseq_genext.criterions.adversarial import AdversarialConfig
+from fairseq_genext.errors import UsageError
+from fairseq_genext.gan.schedule import Phase, Turn
+from fairseq_genext.modules.samplers import ancestral, unroll
+
+TARGET = torch.tensor([[5, 6, 7, 2], [8, 2, 1, 1], [9, 9, 2, 1]])
+SAMPLE = {
+    "id": torch.arange(3),
+    "net_input": {"src_tokens": torch.tensor([[2, 5, 6, 7], [2, 8, 1, 1], [2, 9, 9, 1]])},
+    "target": TARGET,
+    "ntokens": 9,
+    "nsentences": 3,
+}
+
+
+class Task:
+    """What a criterion reads of its task."""
+
+    def __init__(self, dictionary):
+        self.target_dictionary = dictionary
+
+
+@pytest.fixture
+def gan(dictionary):
+    return build(LANGUAGE_MODELS["gan-lstm"], dictionary)
+
+
+def criterion(dictionary, **flags):
+    config = AdversarialConfig(max_sample_length=6, seed=1, **flags)
+    return CRITERION_REGISTRY["adversarial"](config, Task(dictionary))
+
+
+def test_generator_pretraining_is_likelihood(gan, dictionary):
+    torch.manual_seed(4)
+    loss, size, log = criterion(dictionary)(gan.train(), SAMPLE)
+    torch.manual_seed(4)
+    logits, _ = gan(SAMPLE["net_input"]["src_tokens"])
+    lprobs = logits.log_softmax(-1)
+    expected = -sum(
+        lprobs[row, column, TARGET[row, column]]
+        for row, length in enumerate((4, 2, 3))
+        for column in range(length)
+    )
+    torch.testing.assert_close(loss, expected)
+    assert size == 9 and log["phase"] == 0
+
+
+def test_discriminator_turn_is_the_mean_of_both_binary_cross_entropies(gan, dictionary):
+    play = criterion(dictionary)
+    play.begin_turn(Turn(Phase.TURNS, "discriminator"), 0)
+    gan.train()
+    torch.manual_seed(4)
+    loss, size, _ = play(gan, SAMPLE)
+    torch.manual_seed(4)
+    fake = unroll(gan.decoder, 3, 6, ancestral)
+    real = gan.discriminator(TARGET, TARGET.ne(1))
+    expected = 0.5 * F.binary_cross_entropy(real.sigmoid(), torch.ones(3), reduction="sum")
+    fakes = gan.discriminator(fake.tokens, fake.mask).sigmoid()
+    expected = expected + 0.5 * F.binary_cross_entropy(fakes, torch.zeros(3), reduction="sum")
+    assert size == 3
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert all(param.grad is None for param in gan.decoder.parameters())
+
+
+def test_generator_turn_is_non_saturating(gan, dictionary):
+    play = criterion(dictionary)
+    play.begin_turn(Turn(Phase.TURNS, "generator"), 0)
+    gan.train()
+    torch.manual_seed(4)
+    loss, size, log = play(gan, SAMPLE)
+    torch.manual_seed(4)
+    fake = play.estimator.sample(gan.decoder, 3, 6, 0)
+    fakes = gan.discriminator(fake.weights, fake.mask).sigmoid()
+    expected = F.binary_cross_entropy(fakes, torch.ones(3), reduction="sum")
+    torch.testing.assert_close(loss, expected)
+    assert size == 3 and log["g_loss"] == loss
+    loss.backward()
+    norms = [param.grad.norm() for param in gan.decoder.parameters()]
+    assert all(norm > 0 for norm in norms)
+
+
+def test_validation_repeats_and_leaves_the_random_stream_alone(gan, dictionary):
+    play = criterion(dictionary)
+    torch.manual_seed(9)
+    before = torch.random.get_rng_state()
+    _, _, first = play(gan.eval(), SAMPLE)
+    assert torch.equal(before, torch.random.get_rng_state())
+    torch.rand(1)
+    _, _, second = play(gan, SAMPLE)
+    assert first == second
+    assert first["d_loss"] / 3 > 0 and first["nll_loss"] / 9 < 10 * math.log(34)
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"gan_loss": "wasserstein"}, "--gan-loss 'wasserstein' does not exist; choose one of bce"),
+        ({"gradient_estimator": "magic"}, "--gradient-estimator 'magic' does not exist"),
+        ({"gumbel_temperature": 0.0}, "Gumbel temperatures must be greater than 0"),
+    ],
+)
+def test_wrong_flags(flags, says, dictionary):
+    with pytest.raises(UsageError, match=says):
+        criterion(dictionary, **flags)
