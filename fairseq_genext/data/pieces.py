@@ -33,8 +33,8 @@ def train(prefix: str, inputs: list[str], vocabulary: int) -> None:
             minloglevel=2,
         )
     except RuntimeError as error:
-        # Its message spans lines; the last sentence says what to change.
-        raise UsageError(f"sentencepiece: {str(error).splitlines()[-1].strip()}") from None
+        # The reason stands behind the failed condition: "INTERNAL: file(line) [condition] reason".
+        raise UsageError(f"sentencepiece: {str(error).split('] ')[-1].strip()}") from None
     for suffix in ("model", "vocab"):
         os.replace(f"{prefix}.part.{suffix}", f"{prefix}.{suffix}")
 

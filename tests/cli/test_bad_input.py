@@ -1,0 +1,154 @@
+"""What a user can get wrong ends with one clear line, before anything is written."""
+
+import shutil
+
+import pytest
+from commands import run
+
+LM = (
+    "--task",
+    "unconditional_generation",
+    "--arch",
+    "gpt_doc_tiny",
+    "--criterion",
+    "cross_entropy",
+    "--optimizer",
+    "fused_adamw",
+    "--batch-size",
+    8,
+    "--max-update",
+    1,
+)
+GAN = (
+    "--task",
+    "gan",
+    "--arch",
+    "gan_doc_tiny",
+    "--criterion",
+    "adversarial",
+    "--optimizer",
+    "two_player_adamw",
+    "--batch-size",
+    8,
+    "--max-update",
+    1,
+)
+MT = (
+    "--task",
+    "translation",
+    "--arch",
+    "lstm_seq2seq_doc_tiny",
+    "--criterion",
+    "sequence_mean_cross_entropy",
+    "--optimizer",
+    "fused_adamw",
+    "--batch-size",
+    8,
+    "--max-update",
+    1,
+)
+
+WRONG = {
+    "noise of no width": ("lm", *GAN, "--noise-dim", 0, "--noise-dim is 0; it must be greater"),
+    "generator width": (
+        "lm", *GAN, "--generator-tie-embeddings", "--generator-hidden-dim", 24,
+        "--generator-hidden-dim 24 does not fit tied embeddings of --generator-embed-dim 16",
+    ),
+    "filters": ("lm", *GAN, "--discriminator-filters", "4,4", "must be as many positive numbers"),
+    "unknown cell": ("mt", *MT, "--rnn-cell", "elman", "choose one of lstm, gru, rnn"),
+    "decoder width": (
+        "mt", *MT, "--share-decoder-input-output-embed", "--decoder-hidden-dim 32 does not fit",
+    ),
+    "separate dictionaries": (
+        "mt", *MT, "--share-all-embeddings", "--decoder-hidden-dim", 16, "needs a joined dictionary"
+    ),
+    "heads": ("lm", *LM, "--decoder-attention-heads", 5, "cannot be divided among"),
+    "no data": ("nowhere", *LM, "dict.txt does not exist"),
+    "no training split": (
+        "half", *LM, "--valid-subset", "test", "has no split 'train'"),
+    "no validation split": ("half", *LM, "--train-subset", "test", "has no split 'valid'"),
+    "impossible turns": ("lm", *GAN, "--discriminator-steps", 0, "at least one step of each"),
+    "one player": ("lm", *GAN, "--arch", "gpt_doc_tiny", "choose --arch gan_doc"),
+    "one player's optimizer": (
+        "lm", *GAN, "--optimizer", "fused_adamw", "choose --optimizer two_player_adamw"
+    ),
+    "one player's criterion": (
+        "lm", *GAN, "--criterion", "cross_entropy", "needs --criterion adversarial"
+    ),
+    "optimizer without players": (
+        "lm", *LM, "--optimizer", "two_player_adamw", "needs a model whose parameters belong"
+    ),
+    "clip value": ("lm", *LM, "--clip-value", -1, "--clip-value is -1.0; it must be 0"),
+    "label smoothing": ("mt", *MT, "--label-smoothing", 2, "--label-smoothing is 2.0"),
+    "temperature": ("lm", *GAN, "--gumbel-temperature", 0, "must be greater than 0"),
+}  # fmt: skip
+
+
+def assert_one_line(result, says):
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and says in errors[0], result.stderr[-2000:]
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(corpus):
+    half = corpus / "half"
+    half.mkdir()
+    for name in ("dict.txt", "test.bin", "test.idx"):
+        shutil.copy(corpus / "lm" / name, half)
+    return corpus
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_training(folder, name):
+    *arguments, says = WRONG[name]
+    save_dir = folder / f"saved {name}"
+    result = run("fairseq-train", *arguments, "--save-dir", save_dir, folder=folder, expect=1)
+    assert_one_line(result, says)
+    assert not save_dir.exists() or not list(save_dir.iterdir())
+
+
+@pytest.fixture(scope="module")
+def models(folder):
+    """A model of each kind, and data folders whose dictionaries are too small for them."""
+    for data, flags in (("lm", LM), ("lm", GAN), ("mt", MT)):
+        name = flags[3]
+        run("fairseq-train", data, *flags, "--save-dir", name, folder=folder)
+        small = folder / f"small-{data}"
+        shutil.copytree(folder / data, small, dirs_exist_ok=True)
+        for path in small.glob("dict*.txt"):
+            lines = (folder / data / path.name).read_text().splitlines()
+            path.write_text("\n".join(lines[:-3]) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("data", "task", "model"),
+    [
+        ("small-lm", "unconditional_generation", "gpt_doc_tiny"),
+        ("small-lm", "unconditional_generation", "gan_doc_tiny"),
+        ("small-mt", "translation", "lstm_seq2seq_doc_tiny"),
+    ],
+)
+def test_dictionary_of_another_data_folder(models, data, task, model):
+    path = f"{model}/checkpoint_last.pt"
+    result = run("fairseq-generate", data, "--task", task, "--path", path, folder=models, expect=1)
+    assert_one_line(result, "use the data folder (dict.txt) that the checkpoint was trained on")
+
+
+def test_resume_with_another_dictionary_leaves_the_checkpoint(models):
+    last = models / "gpt_doc_tiny" / "checkpoint_last.pt"
+    before = last.read_bytes()
+    flags = [*LM[:-1], 2, "--save-dir", "gpt_doc_tiny"]
+    result = run("fairseq-train", "small-lm", *flags, folder=models, expect=1)
+    assert_one_line(result, "the checkpoint was trained with a dictionary of")
+    assert last.read_bytes() == before
+    assert not (models / "gpt_doc_tiny" / "crash.pt").exists()
+
+
+def test_negative_number_of_samples(models):
+    result = run(
+        "fairseq-generate", "lm", "--task", "unconditional_generation", "--num-samples", -3,
+        "--path", "gpt_doc_tiny/checkpoint_last.pt", folder=models, expect=1,
+    )  # fmt: skip
+    assert_one_line(result, "--num-samples is -3")

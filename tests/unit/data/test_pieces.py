@@ -1,0 +1,42 @@
+"""The sentencepiece command."""
+
+import sys
+
+import pytest
+import sentencepiece
+
+from fairseq_genext.data import pieces
+from fairseq_genext.errors import UsageError
+
+TEXT = ["the king saw the land", "a man made bread", "", "his son took the star away"] * 5
+
+
+def command(monkeypatch, *argv):
+    monkeypatch.setattr(sys, "argv", ["pieces", *map(str, argv)])
+    pieces.main()
+
+
+def test_encoded_text_comes_back(tmp_path, monkeypatch):
+    raw, cut = tmp_path / "raw.txt", tmp_path / "raw.pieces"
+    raw.write_text("\n".join(TEXT) + "\n")
+    command(monkeypatch, tmp_path / "m", "--train", raw, "--vocabulary", 26, "--encode", raw, cut)
+    model = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "m.model"))
+    assert model.vocab_size() == 26
+    lines = cut.read_text().splitlines()
+    assert [model.decode(line.split()) for line in lines] == TEXT
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "raw.txt", "raw.pieces", "m.model", "m.vocab"
+    }  # fmt: skip
+
+
+def test_missing_text(tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match="none.txt does not exist"):
+        command(monkeypatch, tmp_path / "m", "--train", tmp_path / "none.txt")
+
+
+def test_too_many_pieces_for_the_text(tmp_path, monkeypatch):
+    raw = tmp_path / "raw.txt"
+    raw.write_text("a b c\n")
+    with pytest.raises(UsageError, match="sentencepiece: Vocabulary size too high"):
+        command(monkeypatch, tmp_path / "m", "--train", raw, "--vocabulary", 5000)
+    assert not (tmp_path / "m.model").exists()

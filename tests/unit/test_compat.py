@@ -1,0 +1,47 @@
+"""What the plugin supplies to fairseq, on the numpy and torch that are installed."""
+
+import argparse
+
+import numpy as np
+import pytest
+import torch
+from fairseq.data import data_utils
+
+from fairseq_genext import compat
+from fairseq_genext.errors import UsageError, require_choice, require_positive
+
+
+@pytest.mark.parametrize("number", [1, 7, 8, 21])
+@pytest.mark.parametrize("limits", [{"max_sentences": 4}, {"max_tokens": 30}])
+def test_no_sentence_is_dropped(number, limits):
+    sizes = np.arange(number) % 5 + 1
+    batches = data_utils.batch_by_size(
+        np.arange(number), lambda i: sizes[i], sizes, required_batch_size_multiple=8, **limits
+    )
+    assert np.concatenate(batches).tolist() == list(range(number))
+    for batch in batches:
+        if "max_tokens" in limits:
+            assert len(batch) * sizes[batch].max() <= 30
+
+
+def test_applying_twice_changes_nothing():
+    before = data_utils.batch_by_size
+    compat.apply()
+    assert data_utils.batch_by_size is before
+    assert np.dtype(np.compat.long) == np.int64
+
+
+def test_namespaces_load_and_other_classes_do_not(tmp_path):
+    torch.save({"args": argparse.Namespace(lr=0.1)}, tmp_path / "legacy.pt")
+    assert torch.load(tmp_path / "legacy.pt", weights_only=True)["args"].lr == 0.1
+    torch.save({"evil": argparse.ArgumentParser}, tmp_path / "other.pt")
+    with pytest.raises(Exception, match="Unsupported|Weights only"):
+        torch.load(tmp_path / "other.pt", weights_only=True)
+
+
+def test_usage_errors_end_the_program_with_one_line():
+    with pytest.raises(SystemExit) as raised:
+        require_positive(argparse.Namespace(noise_dim=0), "noise_dim")
+    assert raised.value.code == "error: --noise-dim is 0; it must be greater than 0"
+    with pytest.raises(UsageError, match="'x' does not exist; choose one of a, b"):
+        require_choice(argparse.Namespace(kind="x"), "kind", ["a", "b"])
