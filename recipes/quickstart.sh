@@ -104,18 +104,18 @@ SEQ2SEQ=(
     --criterion label_smoothed_cross_entropy --label-smoothing 0.1 --optimizer fused_adamw
     --clip-norm 1.0 --max-tokens 4000
 )
-GPT_UPDATES=$(updates 1000)
-GAN_PRETRAIN=$(updates 600)
-GAN_DISCRIMINATOR=$(updates 60)
-GAN_UPDATES=$((GAN_PRETRAIN + GAN_DISCRIMINATOR + $(updates 120)))
-SEQ2SEQ_UPDATES=$(updates 350)
+GPT_UPDATES=$(updates 900)
+GAN_PRETRAIN=$(updates 500)
+GAN_DISCRIMINATOR=$(updates 50)
+GAN_UPDATES=$((GAN_PRETRAIN + GAN_DISCRIMINATOR + $(updates 100)))
+SEQ2SEQ_UPDATES=$(updates 300)
 
 # An untrained model is one update at a learning rate of zero: the same code path, no luck.
 train gpt_doc_untrained "${GPT[@]}" --lr 0 --max-update 1 --disable-validation
 train gan_doc_untrained "${GAN[@]}" --lr 0 --discriminator-lr 0 --max-update 1 --disable-validation
 
 train gpt_doc "${GPT[@]}" --lr 3e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
-    --max-update "$GPT_UPDATES" --save-interval-updates $(updates 250) --keep-interval-updates 1
+    --max-update "$GPT_UPDATES" --save-interval-updates $(updates 300) --keep-interval-updates 1
 # Saved at the end of the generator's pretraining, so that the table can show both parts apart.
 train gan_doc "${GAN[@]}" --lr 3e-3 --discriminator-lr 1e-4 --generator-turns-lr-scale 0.03 \
     --generator-pretrain-updates "$GAN_PRETRAIN" \
@@ -124,7 +124,7 @@ train gan_doc "${GAN[@]}" --lr 3e-3 --discriminator-lr 1e-4 --generator-turns-lr
     --maximize-best-checkpoint-metric
 train lstm_seq2seq_doc "${SEQ2SEQ[@]}" --lr 3e-3 --lr-scheduler cosine \
     --warmup-updates $(updates 50) --max-update "$SEQ2SEQ_UPDATES" \
-    --save-interval-updates $(updates 175) --keep-interval-updates 1
+    --save-interval-updates $(updates 150) --keep-interval-updates 1
 
 # ---------------------------------------------------------------- sampling and scoring
 sample_and_score() { # NAME CHECKPOINT: samples from nothing, and held-out perplexity

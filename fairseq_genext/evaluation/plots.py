@@ -45,7 +45,7 @@ def quality_diversity(table: pd.DataFrame, order: int, path: Path) -> None:
             zorder=3,
         )
     axes.set_xlabel(f"BLEU-{order} against held-out text (quality, higher is better)")
-    axes.set_ylabel(f"Self-BLEU-{order} (sameness, lower is better)")
+    axes.set_ylabel(f"Self-BLEU-{order} (sameness of the samples)")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     figure.savefig(path, dpi=150)
@@ -67,10 +67,11 @@ def training_curves(name: str, curves: pd.DataFrame, path: Path) -> None:
         drawn = [(split, m) for split in ("train", "valid") for m in metrics if (split, m) in wide]
         if drawn:
             panels.append((drawn, title, scale))
-    figure, grid = plt.subplots(
-        1, len(panels), figsize=(4.2 * len(panels), 3.2), layout="constrained", squeeze=False
-    )
-    for axes, (drawn, title, scale) in zip(grid[0], panels, strict=True):
+    rows = -(-len(panels) // 2)
+    figure, grid = plt.subplots(rows, 2, figsize=(9, 3 * rows), layout="constrained", squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    for axes, (drawn, title, scale) in zip(grid.flat, panels, strict=False):
         for split, metric in drawn:
             values = wide[split, metric].dropna()
             label = " ".join(

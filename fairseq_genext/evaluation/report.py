@@ -69,7 +69,15 @@ TRANSLATION_COLUMNS = {
     "bleu": "BLEU ↑",
     "chrf": "chrF ↑",
 }
-DECIMALS = {"perplexity": 1, "mean_length": 1, "seconds": 0, "bleu": 1, "chrf": 1}
+DECIMALS = {
+    "parameters": 0,
+    "updates": 0,
+    "perplexity": 1,
+    "mean_length": 1,
+    "seconds": 0,
+    "bleu": 1,
+    "chrf": 1,
+}
 
 
 class Manifest:
@@ -187,8 +195,6 @@ def format_table(rows: list[dict], columns: dict[str, str]) -> pd.DataFrame:
             return "–"
         if isinstance(value, str):
             return value
-        if float(value).is_integer() and name not in DECIMALS:
-            return f"{int(value):,}"
         return f"{value:,.{DECIMALS.get(name, 3)}f}"
 
     shown = [name for name in columns if any(row.get(name) is not None for row in rows)]
