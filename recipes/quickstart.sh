@@ -75,12 +75,15 @@ cut_into_pieces() {
 }
 
 binarise() {
-    fairseq-preprocess --only-source --workers 2 --destdir "$DATA/bin-clauses" \
+    local clauses
+    fairseq-preprocess --only-source --destdir "$DATA/bin-clauses" \
         --trainpref "$DATA/clauses/train.pieces" --validpref "$DATA/clauses/valid.pieces" \
-        --testpref "$DATA/clauses/test.pieces"
-    fairseq-preprocess -s kjv -t bbe --joined-dictionary --workers 2 \
+        --testpref "$DATA/clauses/test.pieces" &
+    clauses=$!
+    fairseq-preprocess -s kjv -t bbe --joined-dictionary \
         --destdir "$DATA/bin-kjv-bbe" --trainpref "$DATA/kjv-bbe/train.pieces" \
         --validpref "$DATA/kjv-bbe/valid.pieces" --testpref "$DATA/kjv-bbe/test.pieces"
+    wait "$clauses"
 }
 
 step data write_data
@@ -104,11 +107,11 @@ SEQ2SEQ=(
     --criterion label_smoothed_cross_entropy --label-smoothing 0.1 --optimizer fused_adamw
     --clip-norm 1.0 --max-tokens 4000
 )
-GPT_UPDATES=$(updates 900)
-GAN_PRETRAIN=$(updates 500)
-GAN_DISCRIMINATOR=$(updates 50)
+GPT_UPDATES=$(updates 800)
+GAN_PRETRAIN=$(updates 420)
+GAN_DISCRIMINATOR=$(updates 40)
 GAN_UPDATES=$((GAN_PRETRAIN + GAN_DISCRIMINATOR + $(updates 100)))
-SEQ2SEQ_UPDATES=$(updates 300)
+SEQ2SEQ_UPDATES=$(updates 250)
 
 # An untrained model is one update at a learning rate of zero: the same code path, no luck.
 train gpt_doc_untrained "${GPT[@]}" --lr 0 --max-update 1 --disable-validation
@@ -124,7 +127,7 @@ train gan_doc "${GAN[@]}" --lr 3e-3 --discriminator-lr 1e-4 --generator-turns-lr
     --maximize-best-checkpoint-metric
 train lstm_seq2seq_doc "${SEQ2SEQ[@]}" --lr 3e-3 --lr-scheduler cosine \
     --warmup-updates $(updates 50) --max-update "$SEQ2SEQ_UPDATES" \
-    --save-interval-updates $(updates 150) --keep-interval-updates 1
+    --save-interval-updates $(updates 125) --keep-interval-updates 1
 
 # ---------------------------------------------------------------- sampling and scoring
 sample_and_score() { # NAME CHECKPOINT: samples from nothing, and held-out perplexity

@@ -45,6 +45,12 @@ class FusedAdamW(FairseqOptimizer):
         UsageError: ``--clip-value`` is negative.
     """
 
+    # fairseq's --amp unscales the gradients of the torch optimizer; torch's scaler would unscale
+    # them again at the step of this one, which it takes for another. With this mark it leaves them
+    # alone and says in `found_inf` whether to skip the step.
+    _step_supports_amp_scaling = True
+    found_inf: torch.Tensor | None = None
+
     def __init__(self, cfg: FusedAdamWConfig, params) -> None:
         super().__init__(cfg)
         if cfg.clip_value < 0:
@@ -72,6 +78,8 @@ class FusedAdamW(FairseqOptimizer):
 
     def step(self, closure=None, scale: float = 1.0, groups=None) -> None:
         """One update. The trainer has normalised, all-reduced and unscaled the gradients by now."""
+        if self.found_inf is not None and self.found_inf.item() > 0:
+            return
         if scale != 1.0:
             self.multiply_grads(1.0 / scale)
         if self.cfg.clip_value > 0:

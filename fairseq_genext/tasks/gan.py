@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from fairseq import utils
 from fairseq.data import SortDataset, data_utils
+from fairseq.optim import AMPOptimizer
 from fairseq.tasks import register_task
 
 from fairseq_genext.criterions.adversarial import Adversarial
@@ -75,7 +77,7 @@ class GANTask(UnconditionalGenerationTask):
             )
         except ValueError as error:
             raise UsageError(str(error)) from None
-        self._references: dict[int, ReferenceIndex] = {}
+        self._references: dict[tuple[str, ...], ReferenceIndex] = {}
 
     def build_model(self, cfg, from_checkpoint: bool = False):
         """Builds the model and checks that it has two players."""
@@ -106,6 +108,7 @@ class GANTask(UnconditionalGenerationTask):
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
         """One batch of the player whose turn it is."""
+        draw_apart_from_other_processes()
         turns_before = self.schedule.generator_pretrain_updates
         turns_before += self.schedule.discriminator_pretrain_updates
         criterion.begin_turn(self.schedule.turn(update_num), max(update_num - turns_before, 0))
@@ -113,7 +116,7 @@ class GANTask(UnconditionalGenerationTask):
 
     def optimizer_step(self, optimizer, model, update_num) -> None:
         """Moves the one player whose turn it is."""
-        if not optimizer.supports_groups:
+        if not optimizer.supports_groups or isinstance(optimizer, AMPOptimizer):
             raise UsageError(
                 "--task gan moves one player at a time: choose --optimizer two_player_adamw "
                 "(with --fp16 or bf16, not with --amp)"
@@ -149,15 +152,22 @@ class GANTask(UnconditionalGenerationTask):
         return [[token for token in row if token not in special] for row in batch.tolist()]
 
     def _validation_references(self, order: int) -> ReferenceIndex:
-        # Every validation split's sentences, counted once a run.
-        splits = [name for name in self.datasets if name != "train"]
-        key = sum(len(self.datasets[name]) for name in splits)
-        if key not in self._references:
-            sentences = [
-                sentence
-                for name in splits
-                for item in map(self.datasets[name].__getitem__, range(len(self.datasets[name])))
-                for sentence in self.token_lists(item["target"].unsqueeze(0))
-            ]
-            self._references = {key: ReferenceIndex(sentences, order)}
-        return self._references[key]
+        # The sentences of every validation split loaded so far, counted once.
+        splits = tuple(name for name in self.datasets if name != "train")
+        if splits not in self._references:
+            targets = [item["target"] for name in splits for item in self.datasets[name]]
+            sentences = [self.token_lists(target.unsqueeze(0))[0] for target in targets]
+            self._references[splits] = ReferenceIndex(sentences, order)
+        return self._references[splits]
+
+
+def draw_apart_from_other_processes() -> None:
+    """Gives each data-parallel process noise of its own.
+
+    fairseq seeds every update by its number, alike on all processes, so that two of them would
+    generate the same sentences. The new seed comes out of that stream, so a resumed run draws it
+    again.
+    """
+    rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+    if rank > 0:
+        utils.set_torch_seed(int(torch.randint(2**31 - 1, (1,))) + rank)

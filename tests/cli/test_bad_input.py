@@ -72,6 +72,7 @@ WRONG = {
     "one player's optimizer": (
         "lm", *GAN, "--optimizer", "fused_adamw", "choose --optimizer two_player_adamw"
     ),
+    "automatic mixed precision": ("lm", *GAN, "--amp", "with --fp16 or bf16, not with --amp"),
     "one player's criterion": (
         "lm", *GAN, "--criterion", "cross_entropy", "needs --criterion adversarial"
     ),

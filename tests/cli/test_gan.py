@@ -2,10 +2,11 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import torch
-from commands import run
+from commands import USER_DIR, run
 
 # Likelihood for updates 0-2, discriminator alone for 3-4, then D D G D D G …
 TRAIN = (
@@ -161,3 +162,17 @@ def test_accumulated_batches_play_one_turn(corpus):
         assert not equal(
             found[update - 1][MOVES[update - 1]][0], found[update][MOVES[update - 1]][0]
         )
+
+
+def test_hydra_train_with_the_shipped_yaml(corpus):
+    configs = Path(USER_DIR).parent / "recipes" / "config"
+    run(
+        "fairseq-hydra-train", "--config-dir", configs, "--config-name", "gan_doc",
+        f"task.data={corpus}/lm", f"common.user_dir={USER_DIR}", "optimization.max_update=7",
+        "task.generator_pretrain_updates=3", "task.discriminator_pretrain_updates=2",
+        "task.max_sample_length=12", "model.generator_hidden_dim=16",
+        f"checkpoint.save_dir={corpus}/hydra-gan", f"hydra.run.dir={corpus}/hydra-gan",
+        "dataset.batch_size=32", folder=corpus,
+    )  # fmt: skip
+    state = torch.load(corpus / "hydra-gan" / "checkpoint_best.pt", weights_only=True)
+    assert 0 < state["extra_state"]["best"] < 1  # BLEU of samples

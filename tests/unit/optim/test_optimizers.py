@@ -1,7 +1,10 @@
 """Clipping by value, weight decay and turns, against torch's own AdamW."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+from fairseq.optim import AMPOptimizer
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.optim.fused_adamw import FusedAdamW, FusedAdamWConfig
@@ -45,6 +48,30 @@ def test_clip_value_steps_on_exactly_the_clamped_gradient():
         assert all(param.grad.abs().max() <= 0.5 for param in mine)
         reference.step()
     assert all(torch.equal(one, other) for one, other in zip(mine, theirs, strict=True))
+
+
+def test_clip_value_under_automatic_mixed_precision():
+    """fairseq's --amp, with a scaler that works on the CPU: the unscaled gradient is clamped."""
+    mine, theirs = parameters(), parameters()
+    optimizer = FusedAdamW(FusedAdamWConfig(lr=[0.1], clip_value=0.5), mine)
+    common = SimpleNamespace(fp16_init_scale=4.0, amp_scale_window=None, min_loss_scale=1e-4)
+    scaled = AMPOptimizer(SimpleNamespace(common=common, optimizer=None), mine, optimizer)
+    scaled._grad_scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    reference = torch.optim.AdamW(theirs, lr=0.1, weight_decay=0.0, fused=True)
+    torch.manual_seed(5)
+    for finite in (True, False, True):
+        weights = [torch.randn_like(param) for param in mine]
+        weights[0][0, 0] *= 1.0 if finite else float("inf")
+        scaled.zero_grad()
+        scaled.backward(sum((w * p).sum() for w, p in zip(weights, mine, strict=True)))
+        scaled.clip_grad_norm(0)
+        scaled.step()
+        if finite:
+            for weight, param in zip(weights, theirs, strict=True):
+                param.grad = weight.clamp(-0.5, 0.5)
+            reference.step()
+        for one, other in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(one, other)
 
 
 def test_negative_clip_value():
