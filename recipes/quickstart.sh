@@ -104,14 +104,14 @@ GAN=(
 SEQ2SEQ=(
     "$DATA/bin-kjv-bbe" --task translation --arch lstm_seq2seq_doc
     --encoder-hidden-dim 128 --decoder-hidden-dim 256 --share-all-embeddings
-    --criterion label_smoothed_cross_entropy --label-smoothing 0.1 --optimizer fused_adamw
-    --clip-norm 1.0 --max-tokens 4000
+    --dropout 0 --criterion cross_entropy --optimizer fused_adamw --clip-norm 1.0
+    --max-tokens 1000 --required-batch-size-multiple 1
 )
 GPT_UPDATES=$(updates 800)
 GAN_PRETRAIN=$(updates 420)
 GAN_DISCRIMINATOR=$(updates 40)
 GAN_UPDATES=$((GAN_PRETRAIN + GAN_DISCRIMINATOR + $(updates 100)))
-SEQ2SEQ_UPDATES=$(updates 250)
+SEQ2SEQ_UPDATES=$(updates 1000)
 
 # An untrained model is one update at a learning rate of zero: the same code path, no luck.
 train gpt_doc_untrained "${GPT[@]}" --lr 0 --max-update 1 --disable-validation
@@ -125,9 +125,10 @@ train gan_doc "${GAN[@]}" --lr 3e-3 --discriminator-lr 1e-4 --generator-turns-lr
     --discriminator-pretrain-updates "$GAN_DISCRIMINATOR" --max-update "$GAN_UPDATES" \
     --save-interval-updates "$GAN_PRETRAIN" --best-checkpoint-metric sample_bleu \
     --maximize-best-checkpoint-metric
-train lstm_seq2seq_doc "${SEQ2SEQ[@]}" --lr 3e-3 --lr-scheduler cosine \
-    --warmup-updates $(updates 50) --max-update "$SEQ2SEQ_UPDATES" \
-    --save-interval-updates $(updates 125) --keep-interval-updates 1
+# Small batches: in one epoch, the number of updates counts more than their size.
+train lstm_seq2seq_doc "${SEQ2SEQ[@]}" --lr 8e-3 --lr-scheduler cosine \
+    --warmup-updates $(updates 100) --max-update "$SEQ2SEQ_UPDATES" \
+    --save-interval-updates $(updates 500) --keep-interval-updates 1
 
 # ---------------------------------------------------------------- sampling and scoring
 sample_and_score() { # NAME CHECKPOINT: samples from nothing, and held-out perplexity

@@ -9,20 +9,32 @@ def read_lines(path: str | Path, at_least: int = 1) -> list[str]:
     """Lines of a UTF-8 file.
 
     Raises:
-        UsageError: the file is missing or has fewer than ``at_least`` lines.
+        UsageError: the file is missing, is not UTF-8, or has fewer than ``at_least`` lines.
     """
     path = Path(path)
     if not path.is_file():
         raise UsageError(f"{path} does not exist")
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        # Lines as fairseq counts them; str.splitlines() would cut at U+2028 and others as well.
+        with path.open(encoding="utf-8") as file:
+            lines = [line.rstrip("\n") for line in file]
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text: {error}") from None
     if len(lines) < at_least:
         raise UsageError(f"{path} has {len(lines)} lines; at least {at_least} are needed")
     return lines
 
 
 def read_tokens(path: str | Path, at_least: int = 1) -> list[list[str]]:
-    """Lines of a file, each split at blanks."""
-    return [line.split() for line in read_lines(path, at_least)]
+    """Lines of a file, each split at blanks.
+
+    Raises:
+        UsageError: as ``read_lines``, or no line has a token.
+    """
+    sentences = [line.split() for line in read_lines(path, at_least)]
+    if not any(sentences):
+        raise UsageError(f"{path} has empty lines only")
+    return sentences
 
 
 def write_whole(path: str | Path, text: str) -> None:

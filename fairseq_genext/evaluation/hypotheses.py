@@ -1,39 +1,48 @@
 """Takes the hypotheses out of what fairseq-generate printed, in the order of the inputs.
 
-python -m fairseq_genext.evaluation.hypotheses GENERATE_OUTPUT TEXT [--expect N]
+    python -m fairseq_genext.evaluation.hypotheses GENERATE_OUTPUT... [--expect N]
+
+writes X.txt, a hypothesis a line, beside every X.out, or --output FILE for a single one.
 """
 
 import argparse
+import re
 from pathlib import Path
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.files import read_lines, write_whole
 
+HYPOTHESIS = re.compile(r"(?P<kind>[DH])-(?P<input>\d+)\t[^\t]*\t(?P<text>.*)")
 
-def hypotheses(lines: list[str], expect: int | None = None) -> list[str]:
-    """Detokenised text of the best hypothesis of every input.
 
-    fairseq prints batches by length; inputs are numbered from 0.
+def hypotheses(lines: list[str], expect: int | None = None, nbest: bool = False) -> list[str]:
+    """Text of the best hypothesis of every input.
+
+    fairseq prints batches by length; inputs are numbered from 0. Detokenised lines (D-) count; an
+    output that has none, as other tools may write it, gives its H- lines, which are in pieces.
 
     Args:
         lines: standard output of fairseq-generate or fairseq-interactive.
         expect: the number of inputs, if known.
+        nbest: all hypotheses of each input, best first, instead of the best alone.
 
     Raises:
         UsageError: an input has no hypothesis, or there are not as many as expected.
     """
-    best: dict[int, str] = {}
+    found: dict[str, dict[int, list[str]]] = {"D": {}, "H": {}}
     for line in lines:
-        if line.startswith("D-"):
-            name, _, *text = line.split("\t", 2)
-            best.setdefault(int(name[2:]), text[0] if text else "")
-    count = expect if expect is not None else len(best)
-    if sorted(best) != list(range(count)):
+        if match := HYPOTHESIS.fullmatch(line):
+            found[match["kind"]].setdefault(int(match["input"]), []).append(match["text"])
+    by_input = found["D"] or found["H"]
+    count = expect if expect is not None else len(by_input)
+    if not by_input or sorted(by_input) != list(range(count)):
         raise UsageError(
-            f"{len(best)} hypotheses for {count} inputs, numbered up to {max(best, default=-1)}: "
+            f"{len(by_input)} hypotheses for {count} inputs, numbered up to "
+            f"{max(by_input, default=-1)}: "
             "the generation was cut off or its batches dropped sentences"
         )
-    return [best[number] for number in range(count)]
+    kept = slice(None) if nbest else slice(1)
+    return [text for number in range(count) for text in by_input[number][kept]]
 
 
 def main() -> None:
@@ -43,14 +52,23 @@ def main() -> None:
         description=__doc__.splitlines()[0],
     )
     parser.add_argument("outputs", nargs="+", type=Path, help="what fairseq-generate printed")
-    parser.add_argument("--expect", type=int, help="number of hypotheses each must have")
+    parser.add_argument("--expect", type=int, help="number of inputs each must have")
+    parser.add_argument("--nbest", action="store_true", help="keep all hypotheses of an input")
+    parser.add_argument("--output", type=Path, help="file to write, if there is one input file")
     args = parser.parse_args()
+    if args.output and len(args.outputs) > 1:
+        raise UsageError(f"--output names one file, but there are {len(args.outputs)} to read")
     for output in args.outputs:
+        written = args.output or output.with_suffix(".txt")
+        if written.resolve() == output.resolve():
+            raise UsageError(f"{output} would be overwritten by its hypotheses; use --output FILE")
+        lines = read_lines(output)
         try:
-            found = hypotheses(read_lines(output), args.expect)
+            found = hypotheses(lines, args.expect, args.nbest)
         except UsageError as error:
             raise UsageError(f"{output}: {error}".replace("error: ", "")) from None
-        write_whole(output.with_suffix(".txt"), "".join(f"{line}\n" for line in found))
+        write_whole(written, "".join(f"{line}\n" for line in found))
+        print(f"{written}: {len(found)} hypotheses")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The report's pictures, drawn by matplotlib."""
 
+import logging
 from pathlib import Path
 
 import matplotlib
@@ -8,6 +9,9 @@ import pandas as pd
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
+# Importing fairseq turns the root logger up to where matplotlib lists every font it looks at.
+logging.getLogger("matplotlib").setLevel(logging.WARNING)
+
 PHASES = {0: "generator alone", 1: "discriminator alone", 2: "in turns"}
 # What a training curve shows, in this order, where the log has it.
 PANELS = (
@@ -15,6 +19,7 @@ PANELS = (
     ("sample_bleu", "BLEU of samples", "linear"),
     (("d_loss", "g_loss"), "players' losses (nats)", "linear"),
     (("d_accuracy_real", "d_accuracy_fake"), "discriminator's accuracy", "linear"),
+    ("gumbel_temperature", "Gumbel temperature", "linear"),
 )
 LABELS = {
     "d_loss": "discriminator",
@@ -52,6 +57,35 @@ def quality_diversity(table: pd.DataFrame, order: int, path: Path) -> None:
     plt.close(figure)
 
 
+def bleu_bars(table: pd.DataFrame, orders: tuple[int, ...], path: Path) -> None:
+    """BLEU of every system by n-gram order, with 95 % intervals.
+
+    Args:
+        table: a row a system with ``name``, and ``bleu_n`` and ``bleu_n_ci`` for every order.
+        orders: n-gram orders.
+        path: PNG to write.
+    """
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    width = 0.8 / len(table)
+    for number, (_, row) in enumerate(table.iterrows()):
+        axes.bar(
+            [place + (number + 0.5) * width - 0.4 for place in range(len(orders))],
+            [row[f"bleu_{order}"] for order in orders],
+            width,
+            yerr=[row[f"bleu_{order}_ci"] for order in orders],
+            # The colours of quality_diversity.
+            color="black" if row["kind"] == "reference" else f"C{number}",
+            ecolor="grey",
+            label=row["name"],
+        )
+    axes.set_xticks(range(len(orders)), [f"BLEU-{order}" for order in orders])
+    axes.set_ylabel("against held-out text")
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
 def training_curves(name: str, curves: pd.DataFrame, path: Path) -> None:
     """Everything a training log has to show, a panel each, the GAN's phases marked.
 
@@ -59,6 +93,9 @@ def training_curves(name: str, curves: pd.DataFrame, path: Path) -> None:
         name: the system.
         curves: as ``training_log.read_curves`` gives them.
         path: PNG to write.
+
+    Raises:
+        ValueError: the log has nothing that is drawn.
     """
     wide = curves.pivot(index="update", columns=["split", "metric"], values="value").sort_index()
     panels = []
@@ -67,6 +104,8 @@ def training_curves(name: str, curves: pd.DataFrame, path: Path) -> None:
         drawn = [(split, m) for split in ("train", "valid") for m in metrics if (split, m) in wide]
         if drawn:
             panels.append((drawn, title, scale))
+    if not panels:
+        raise ValueError("there is no curve to draw")
     rows = -(-len(panels) // 2)
     figure, grid = plt.subplots(rows, 2, figsize=(9, 3 * rows), layout="constrained", squeeze=False)
     for axes in grid.flat[len(panels) :]:

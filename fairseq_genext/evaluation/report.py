@@ -14,7 +14,8 @@ relative to itself, says what was compared:
       - name: gpt_doc
         kind: trained              # untrained, baseline or reference (held-out text itself)
         samples: samples/gpt.txt
-        perplexity: scores/gpt.ppl  # fairseq-eval-lm's output, or {"perplexity": …}; or left out
+        perplexity: scores/gpt.ppl  # fairseq-eval-lm's output, or JSON with "perplexity"; or a
+                                    # number; or left out
         log: models/gpt/train.log  # left out where there is none
         parameters, updates, seconds: numbers
         note: what to know when reading its row
@@ -28,6 +29,7 @@ relative to itself, says what was compared:
 import argparse
 import base64
 import json
+import math
 import re
 import shutil
 import tempfile
@@ -39,7 +41,7 @@ import yaml
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import plots, samples, translation
-from fairseq_genext.evaluation.files import read_lines
+from fairseq_genext.evaluation.files import read_lines, read_tokens
 from fairseq_genext.evaluation.training_log import read_curves
 
 SHOWN = 8  # samples of each system, in file order
@@ -56,6 +58,7 @@ COLUMNS = {
     "bleu_4": "BLEU-4 ↑",
     "bleu_5": "BLEU-5 ↑",
     "self_bleu_3": "Self-BLEU-3 ↓",
+    "self_bleu_4": "Self-BLEU-4 ↓",
     "distinct_2": "distinct-2 ↑",
     "duplicates": "duplicates",
     "copied": "copied from training",
@@ -80,6 +83,26 @@ DECIMALS = {
 }
 
 
+def require(entry, where: str | Path, *names: str) -> None:
+    """Raises UsageError unless ``entry`` is a mapping that has all the names."""
+    if not isinstance(entry, dict):
+        raise UsageError(f"{where} must be a YAML mapping; see --help")
+    for name in names:
+        if name not in entry:
+            raise UsageError(f"{where} has no entry {name!r}; see --help")
+
+
+def check_systems(systems, where: str, *names: str) -> None:
+    """Raises UsageError unless all systems have their entries, and names of their own."""
+    if not isinstance(systems, list) or not systems:
+        raise UsageError(f"{where} must be a list of systems; see --help")
+    for number, system in enumerate(systems, start=1):
+        require(system, f"{where}, number {number}", *names)
+    called = [system["name"] for system in systems]
+    if repeated := {name for name in called if called.count(name) > 1}:
+        raise UsageError(f"{where} has two systems called {repeated.pop()!r}")
+
+
 class Manifest:
     """The manifest's entries, with paths found beside it.
 
@@ -93,11 +116,11 @@ class Manifest:
         except yaml.YAMLError as error:
             line = str(error).replace("\n", " ")
             raise UsageError(f"{path} is not valid YAML: {line}") from None
-        if not isinstance(entries, dict):
-            raise UsageError(f"{path} must be a YAML mapping; see --help")
-        for needed in ("title", "references", "train", "systems"):
-            if needed not in entries:
-                raise UsageError(f"{path} has no entry {needed!r}; see --help")
+        require(entries, path, "title", "references", "train", "systems")
+        check_systems(entries["systems"], f"{path}: systems", "name", "kind", "samples")
+        if (task := entries.get("translation")) is not None:
+            require(task, f"{path}: translation", "source", "references", "systems")
+            check_systems(task["systems"], f"{path}: translation", "name", "hypotheses")
         self.entries = entries
         self.folder = path.parent
 
@@ -107,7 +130,7 @@ class Manifest:
 
     def tokens(self, name: str, at_least: int = 1) -> list[list[str]]:
         """Lines of a file, split at blanks."""
-        return [line.split() for line in self.lines(name, at_least)]
+        return read_tokens(self.folder / name, at_least)
 
 
 def measure_systems(manifest: Manifest) -> list[dict]:
@@ -124,13 +147,15 @@ def measure_systems(manifest: Manifest) -> list[dict]:
     return measured
 
 
-def read_perplexity(manifest: Manifest, name: str) -> float:
-    """The last perplexity in a file: fairseq-eval-lm's output, or JSON.
+def read_perplexity(manifest: Manifest, name: str | float) -> float:
+    """The last perplexity in a file, fairseq-eval-lm's output or JSON; a number is itself.
 
     Raises:
         UsageError: the file has none.
     """
-    found = re.findall(r'erplexity"?: ([0-9.]+)', "\n".join(manifest.lines(name)))
+    if not isinstance(name, str):
+        return float(name)
+    found = re.findall(r'erplexity"?: ([0-9.]+(?:e[+-]?[0-9]+)?)', "\n".join(manifest.lines(name)))
     if not found:
         raise UsageError(f"{manifest.folder / name} names no perplexity")
     return float(found[-1])
@@ -141,16 +166,12 @@ def measure_translation(manifest: Manifest) -> list[dict]:
     task = manifest.entries.get("translation")
     if task is None:
         return []
-    source, references = manifest.lines(task["source"]), manifest.lines(task["references"])
+    references = manifest.lines(task["references"])
+    source = translation.read_aligned(manifest.folder / task["source"], references)
     rows = [{"name": "copy of the source", "kind": "baseline"}]
     rows[0] |= translation.measure(source, references)
     for system in task["systems"]:
-        hypotheses = manifest.lines(system["hypotheses"])
-        if len(hypotheses) != len(references):
-            raise UsageError(
-                f"{system['hypotheses']} has {len(hypotheses)} lines for {len(references)} "
-                "references"
-            )
+        hypotheses = translation.read_aligned(manifest.folder / system["hypotheses"], references)
         rows.append({"kind": "trained", **system, **translation.measure(hypotheses, references)})
     return rows
 
@@ -162,10 +183,18 @@ def findings(systems: list[dict], translations: list[dict]) -> list[str]:
     anchor = next((row for row in systems if row.get("kind") == "reference"), None)
     if trained:
         best = max(trained, key=lambda row: row["bleu_3"])
+        # Both means carry their own sampling error, so the error of the difference is larger.
+        close = [
+            row["name"]
+            for row in trained
+            if row is not best
+            and best["bleu_3"] - row["bleu_3"] <= math.hypot(best["bleu_3_ci"], row["bleu_3_ci"])
+        ]
         varied = min(trained, key=lambda row: row["self_bleu_3"])
         said.append(
             f"Best quality: {best['name']}, BLEU-3 {best['bleu_3']:.3f} ± {best['bleu_3_ci']:.3f}"
             + (f" (held-out text itself {anchor['bleu_3']:.3f})." if anchor else ".")
+            + (f" Within sampling error of it: {', '.join(close)}." if close else "")
         )
         said.append(
             f"Most varied: {varied['name']}, Self-BLEU-3 {varied['self_bleu_3']:.3f}"
@@ -211,12 +240,19 @@ def draw(manifest: Manifest, systems: list[dict], folder: Path) -> dict[str, str
         name = f"quality_diversity_{order}.png"
         plots.quality_diversity(pd.DataFrame(systems), order, folder / name)
         captions[name] = f"Quality against sameness, n-grams up to {order}"
+    plots.bleu_bars(pd.DataFrame(systems), samples.ORDERS, folder / "quality_bars.png")
+    captions["quality_bars.png"] = "Quality by n-gram order, with 95 % intervals"
     task = manifest.entries.get("translation") or {"systems": []}
     for system in [*manifest.entries["systems"], *task["systems"]]:
         if "log" in system:
-            name = "curves_" + "".join(c if c.isalnum() else "_" for c in system["name"]) + ".png"
-            curves = read_curves(manifest.folder / system["log"])
-            plots.training_curves(system["name"], curves, folder / name)
+            stem = "curves_" + "".join(c if c.isalnum() else "_" for c in system["name"])
+            while f"{stem}.png" in captions:
+                stem += "_"
+            name, log = f"{stem}.png", manifest.folder / system["log"]
+            try:
+                plots.training_curves(system["name"], read_curves(log), folder / name)
+            except ValueError as error:
+                raise UsageError(f"{log}: {error}") from None
             captions[name] = f"Training of {system['name']}"
     return captions
 

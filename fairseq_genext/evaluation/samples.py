@@ -1,15 +1,16 @@
 """Every figure of one file of samples: quality, diversity and copying together.
 
-python -m fairseq_genext.evaluation.samples SAMPLES --references HELD_OUT [--train TRAIN]
+    python -m fairseq_genext.evaluation.samples SAMPLES --references HELD_OUT [--train TRAIN]
+
+prints them as JSON; with --json FILE the JSON goes there and a Markdown table is printed.
 """
 
 import argparse
 import json
 
-from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.bootstrap import half_width
 from fairseq_genext.evaluation.diversity import copied_share, distinct, duplicate_share
-from fairseq_genext.evaluation.files import read_tokens
+from fairseq_genext.evaluation.files import read_tokens, write_whole
 from fairseq_genext.evaluation.ngram_bleu import bleu_scores, self_bleu_scores
 
 ORDERS = (2, 3, 4, 5)
@@ -48,6 +49,17 @@ def measure(
     return figures
 
 
+def markdown(figures: dict[str, float]) -> str:
+    """The figures as a Markdown table, a line each; an interval stands behind its mean."""
+    rows = ["| figure | value |", "| --- | ---: |"]
+    for name, value in figures.items():
+        if name.endswith("_ci"):
+            continue
+        interval = f" ± {figures[f'{name}_ci']:.3f}" if f"{name}_ci" in figures else ""
+        rows.append(f"| {name} | {value if isinstance(value, int) else f'{value:.3f}'}{interval} |")
+    return "\n".join(rows)
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -57,12 +69,17 @@ def main() -> None:
     parser.add_argument("samples", help="a sample a line, tokens separated by blanks")
     parser.add_argument("--references", required=True, help="held-out text, a sentence a line")
     parser.add_argument("--train", help="training text, to count copies")
+    parser.add_argument("--json", help="write the JSON to this file and print a Markdown table")
     args = parser.parse_args()
     samples = read_tokens(args.samples, at_least=2)
-    if not any(samples):
-        raise UsageError(f"{args.samples} has empty lines only")
     train = read_tokens(args.train) if args.train else None
-    print(json.dumps(measure(samples, read_tokens(args.references), train), indent=1))
+    figures = measure(samples, read_tokens(args.references), train)
+    encoded = json.dumps(figures, indent=1)
+    if args.json is None:
+        print(encoded)
+        return
+    write_whole(args.json, encoded + "\n")
+    print(markdown(figures))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation.files import read_lines
 
 # "… | INFO | train_inner | {…}" on the terminal, or the bare JSON in --log-file, where the keys of
 # the end of an epoch carry the name of the split: train_loss, valid_loss.
@@ -19,10 +20,8 @@ def read_curves(path: str | Path) -> pd.DataFrame:
     Raises:
         UsageError: the file is missing or has no figures.
     """
-    if not Path(path).is_file():
-        raise UsageError(f"{path} does not exist")
     rows = []
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
+    for line in read_lines(path, at_least=0):
         found = TAGGED.search(line)
         if found is None:
             continue

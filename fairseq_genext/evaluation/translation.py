@@ -1,6 +1,18 @@
-"""Corpus BLEU and chrF of translations, by sacrebleu, beside copying the source."""
+"""Corpus BLEU and chrF of translations, by sacrebleu, beside copying the source.
+
+    python -m fairseq_genext.evaluation.translation --hypotheses H --references R [--source S]
+
+prints them as JSON, under ``copy_of_source`` those of the source taken for its own translation.
+"""
+
+import argparse
+import json
+from pathlib import Path
 
 from sacrebleu.metrics import BLEU, CHRF
+
+from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation.files import read_lines
 
 
 def measure(hypotheses: list[str], references: list[str]) -> dict[str, float | str]:
@@ -14,3 +26,36 @@ def measure(hypotheses: list[str], references: list[str]) -> dict[str, float | s
         figures[name] = metric.corpus_score(hypotheses, [references]).score
         figures[f"{name}_signature"] = str(metric.get_signature())
     return figures
+
+
+def read_aligned(path: str | Path, references: list[str]) -> list[str]:
+    """Lines of a file that must have one for each reference.
+
+    Raises:
+        UsageError: as ``read_lines``, or the numbers of lines differ.
+    """
+    lines = read_lines(path)
+    if len(lines) != len(references):
+        raise UsageError(f"{path} has {len(lines)} lines for {len(references)} references")
+    return lines
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fairseq_genext.evaluation.translation",
+        description=__doc__.splitlines()[0],
+    )
+    parser.add_argument("--hypotheses", required=True, help="translations, a line a sentence")
+    parser.add_argument("--references", required=True, help="right translations, in the same order")
+    parser.add_argument("--source", help="what was translated, to score copying it")
+    args = parser.parse_args()
+    references = read_lines(args.references)
+    figures: dict = measure(read_aligned(args.hypotheses, references), references)
+    if args.source:
+        figures["copy_of_source"] = measure(read_aligned(args.source, references), references)
+    print(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,8 @@
 
     python -m fairseq_genext.evaluation.unigram TRAIN HELD_OUT --samples OUT --number 1000
 
-Reads and writes pieces separated by blanks; prints its perplexity on the held-out text as JSON.
+Reads pieces separated by blanks, writes plain text, and prints what the held-out text costs a token
+as JSON: its perplexity, and the logarithm of that in nats and in bits.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.files import read_tokens, write_whole
 
 END, UNKNOWN = "</s>", "<unk>"
@@ -34,7 +36,11 @@ class UnigramModel:
         self.probability = {token: (count + 1) / total for token, count in counts.items()}
 
     def perplexity(self, sentences: Iterable[Sequence[str]]) -> float:
-        """exp of the mean negative log-likelihood per token, ends of sentences included."""
+        """exp of the mean negative log-likelihood per token, ends of sentences included.
+
+        Lower is better, from 1 up. It depends on the pieces, so only models over the same pieces
+        can be compared, and it does not see whether samples read well.
+        """
         unknown = self.probability[UNKNOWN]
         logs = [
             math.log(self.probability.get(token, unknown))
@@ -68,6 +74,8 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=1000, help="number of samples")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
+    if args.number < 1:
+        raise UsageError(f"--number is {args.number}; it must be greater than 0")
     model = UnigramModel(read_tokens(args.train))
     perplexity = model.perplexity(read_tokens(args.held_out))
     # Pieces carry their blanks as a mark, so text comes back by joining them.
@@ -76,7 +84,12 @@ def main() -> None:
         for pieces in model.sample(args.number, args.seed)
     ]
     write_whole(args.samples, "".join(f"{text}\n" for text in texts))
-    print(json.dumps({"perplexity": perplexity}))
+    figures = {
+        "perplexity": perplexity,
+        "nats_per_token": math.log(perplexity),
+        "bits_per_token": math.log2(perplexity),
+    }
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

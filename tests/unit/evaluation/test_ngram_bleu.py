@@ -46,7 +46,13 @@ def test_bleu_equals_nltk(name):
             assert mine[order - 1] == pytest.approx(nltk_bleu(sample, references, order), abs=1e-9)
 
 
-@pytest.mark.parametrize("samples", [ragged(8, 30), ragged(9, 10) * 2, REAL, [[1, 2], [1, 2]]])
+LENGTHS_OF_THEIR_OWN = [[1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6, 7, 8], list(range(1, 13))]
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [ragged(8, 30), ragged(9, 10) * 2, REAL, [[1, 2], [1, 2]], LENGTHS_OF_THEIR_OWN],
+)
 def test_self_bleu_equals_nltk(samples):
     for index, mine in enumerate(self_bleu_scores(samples)):
         others = samples[:index] + samples[index + 1 :]

@@ -11,7 +11,6 @@ from PIL import Image
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import report, samples
-from fairseq_genext.evaluation.training_log import read_curves
 
 TEXT = {
     "held_out.txt": ["the king saw the land", "a man made bread", "his son saw a star"],
@@ -38,6 +37,7 @@ def folder(tmp_path) -> Path:
     for name, lines in TEXT.items():
         (tmp_path / name).write_text("\n".join(lines) + "\n")
     (tmp_path / "gan.log").write_text("\n".join(LOG) + "\n")
+    (tmp_path / "lr.log").write_text('{"num_updates": "3", "lr": "1"}\n')
     (tmp_path / "gan.ppl").write_text("Loss (base 2): 6.0, Perplexity: 64.5\n")
     manifest = {
         "title": "A <small> report",
@@ -97,7 +97,7 @@ def test_report_files_and_figures(folder, monkeypatch):
 def test_page_needs_no_network_and_escapes_text(folder, monkeypatch):
     page = (make(folder, monkeypatch) / "report.html").read_text()
     sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
-    assert len(sources) == 3 and all(source.startswith("data:image/png") for source in sources)
+    assert len(sources) == 4 and all(source.startswith("data:image/png") for source in sources)
     assert "url(" not in page and "<script" not in page
     assert "&lt;b&gt;his&lt;/b&gt; son &amp; a star" in page and "A &lt;small&gt; report" in page
 
@@ -144,6 +144,27 @@ def test_without_translation(folder, monkeypatch):
             },
             "has no figures",
         ),
+        (
+            {"systems": [{"name": "x", "kind": "trained", "samples": "good.txt", "log": "lr.log"}]},
+            "lr.log: there is no curve to draw",
+        ),
+        (
+            {"systems": [{"name": "x", "kind": "trained", "samples": "good.txt"}] * 2},
+            "two systems called 'x'",
+        ),
+        ({"systems": [{"name": "x", "kind": "trained"}]}, "number 1 has no entry 'samples'"),
+        ({"systems": "x"}, "must be a list of systems"),
+        ({"translation": {"source": "source.txt"}}, "translation has no entry 'references'"),
+        (
+            {
+                "translation": {
+                    "source": "train.txt",
+                    "references": "held_out.txt",
+                    "systems": [{"name": "x", "hypotheses": "good.txt"}],
+                }
+            },
+            "train.txt has 2 lines for 3 references",
+        ),
     ],
 )
 def test_failures_leave_the_last_report(folder, monkeypatch, changes, says):
@@ -153,16 +174,34 @@ def test_failures_leave_the_last_report(folder, monkeypatch, changes, says):
     assert (folder / "out" / "report.html").read_bytes() == before
 
 
+def test_a_perplexity_may_be_a_number(folder, monkeypatch):
+    systems = [{"name": "x", "kind": "trained", "samples": "good.txt", "perplexity": 12.5}]
+    out = make(folder, monkeypatch, systems=systems)
+    assert json.loads((out / "report.json").read_text())["systems"][0]["perplexity"] == 12.5
+    assert "## Training" not in (out / "report.md").read_text()
+    assert "<h2>Training</h2>" not in (out / "report.html").read_text()
+
+
+def row(name, bleu, interval):
+    figures = {"bleu_3": bleu, "bleu_3_ci": interval, "self_bleu_3": 0.3}
+    return {"name": name, "kind": "trained", **figures}
+
+
+@pytest.mark.parametrize(("other", "tied"), [(0.387, True), (0.37, False)])
+def test_a_lead_within_sampling_error_is_called_that(other, tied):
+    said = report.findings([row("gan", 0.396, 0.011), row("gpt", other, 0.012)], [])[0]
+    assert said.startswith("Best quality: gan")
+    assert ("Within sampling error of it: gpt." in said) == tied
+
+
+def test_systems_of_one_name_in_two_tables_keep_their_curves(folder, monkeypatch):
+    entries = yaml.safe_load((folder / "manifest.yaml").read_text())
+    entries["translation"]["systems"][0] |= {"name": "good one", "log": "gan.log"}
+    out = make(folder, monkeypatch, translation=entries["translation"])
+    assert len(list(out.glob("curves_*.png"))) == 2
+
+
 def test_missing_entry(tmp_path):
     (tmp_path / "manifest.yaml").write_text("title: only\n")
     with pytest.raises(UsageError, match="has no entry 'references'"):
         report.Manifest(tmp_path / "manifest.yaml")
-
-
-def test_curves(folder):
-    curves = read_curves(folder / "gan.log")
-    rows = {(row.split, row.update, row.metric): row.value for row in curves.itertuples()}
-    assert rows["train", 10, "ppl"] == 90.5
-    assert rows["valid", 30, "ppl"] == 80
-    assert rows["train", 30, "g_loss"] == 0.9
-    assert ("train", 20, "ppl") not in rows and ("train", 30, "ppl") not in rows
