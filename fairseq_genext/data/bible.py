@@ -20,13 +20,15 @@ from pathlib import Path
 from fairseq_genext.errors import UsageError
 
 SPLITS = ("train", "valid", "test")
-PSALMS, ISAIAH = 19, 23
+PSALMS, ISAIAH, JOHN = 19, 23, 43
 
 VERSE_MARKER = re.compile(r"<sup>(\d+)</sup>")
 # Where the Basic English text numbers a verse as the Hebrew does, it starts with the King James
 # chapter and verse: \3:1\Lord, how greatly are they increased …
 KING_JAMES_NUMBER = re.compile(r"\s*\\(\d+):(\d+)\\")
 CLAUSE_END = re.compile(r"[.:;?!]")
+# Where the Basic English text leaves out what it could not translate.
+GAP = re.compile(r"\*\*\*|\.\.\.")
 
 
 def marked_verses(version: str) -> dict[int, str]:
@@ -56,7 +58,7 @@ def marked_verses(version: str) -> dict[int, str]:
 def plain(html: str) -> str:
     """Text without tags, brackets around supplied words, stray marks and doubled blanks."""
     text = re.sub(r"<[^>]*>|\\(?:\d+:\d+\\)?", " ", html)
-    return " ".join(re.sub(r"[\[\]]", "", text).split())
+    return " ".join(re.sub(r"[\[\]+]", "", text).split())
 
 
 def king_james_verse(verse: int, html: str) -> int:
@@ -66,6 +68,8 @@ def king_james_verse(verse: int, html: str) -> int:
         chapter, number = int(marked[1]), int(marked[2])
     elif book == ISAIAH and chapter > 65:
         chapter -= 1  # the package counts Isaiah's last two chapters, 65 and 66, as 66 and 67
+    elif book == JOHN and chapter == 1 and number > 39:
+        number -= 1  # the package has a lone "+" as verse 39, so that 39 to 51 stand one late
     return book * 1_000_000 + chapter * 1000 + number
 
 
@@ -77,9 +81,10 @@ def basic_english_verses() -> dict[int, str]:
     verses = {}
     for verse, pieces in parts.items():
         if verse // 1_000_000 == PSALMS and len(pieces) > 1:
-            # A psalm's title is a verse of its own in Hebrew numbering, none in King James.
-            pieces = [piece for piece in pieces if KING_JAMES_NUMBER.match(piece[1])]
-        verses[verse] = " ".join(plain(html) for _, html in sorted(pieces))
+            # A psalm's title is one or two verses in Hebrew numbering, none in King James: the
+            # last piece is the psalm.
+            pieces = sorted(pieces)[-1:]
+        verses[verse] = plain(" ".join(html for _, html in sorted(pieces)))
     return verses
 
 
@@ -89,7 +94,7 @@ def aligned_verses() -> dict[int, tuple[str, str]]:
     aligned = {}
     for verse, html in sorted(marked_verses("kjv").items()):
         source, target = plain(html), basic.get(verse, "")
-        if source and target and "***" not in target:  # *** marks a gap in the Basic English text
+        if source and target and not GAP.search(target):
             aligned[verse] = (source, target)
     return aligned
 
