@@ -17,17 +17,21 @@ class UsageError(SystemExit):
         super().__init__(f"error: {message}")
 
 
+def flag(name: str) -> str:
+    """How the command line spells the setting ``name``."""
+    return "--" + name.replace("_", "-")
+
+
 def require_positive(cfg, *names: str) -> None:
     """Raises UsageError unless every named size of ``cfg`` is a positive number."""
     for name in names:
         if getattr(cfg, name) <= 0:
-            flag = "--" + name.replace("_", "-")
-            raise UsageError(f"{flag} is {getattr(cfg, name)}; it must be greater than 0")
+            raise UsageError(f"{flag(name)} is {getattr(cfg, name)}; it must be greater than 0")
 
 
 def require_choice(cfg, name: str, choices) -> None:
     """Raises UsageError unless ``cfg.name`` is one of ``choices``; the line lists them."""
     value = getattr(cfg, name)
     if value not in choices:
-        flag = "--" + name.replace("_", "-")
-        raise UsageError(f"{flag} {value!r} does not exist; choose one of {', '.join(choices)}")
+        known = ", ".join(map(str, choices))
+        raise UsageError(f"{flag(name)} {value!r} does not exist; choose one of {known}")

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import torch
 from fairseq.models import MODEL_REGISTRY
 
+from fairseq_genext.models.dbam import DBAMConfig
 from fairseq_genext.models.gan import GANConfig
 from fairseq_genext.models.gpt_doc import GPTDocConfig
 from fairseq_genext.models.lstm_seq2seq_doc import LSTMSeq2SeqDocConfig
@@ -46,6 +47,24 @@ SEQ2SEQ = {
     for name, shape in {
         "": {"decoder_hidden_dim": 14},
         "-bridged": {"decoder_hidden_dim": 9, "decoder_layers": 2, "encoder_unidirectional": True},
+    }.items()
+}
+DBAM = {
+    f"dbam-{name}": DBAMConfig(
+        _name="dbam",
+        encoder_embed_dim=12,
+        encoder_attention_heads=3,
+        decoder_embed_dim=8,
+        decoder_attention_heads=2,
+        modulation_dim=5,
+        dropout=0.0,
+        **flags,
+    )
+    for name, flags in {
+        "rnn": {},
+        "gru": {"rnn_cell": "gru"},
+        "gpt": {"arlm": "gpt", "max_source_positions": 16},
+        "plain": {"single_attention": True, "no_timing_signal": True, "modulation_decoders": 0},
     }.items()
 }
 

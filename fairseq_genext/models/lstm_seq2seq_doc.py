@@ -10,7 +10,6 @@ Cho et al. 2014 (https://arxiv.org/abs/1406.1078):
 
 from dataclasses import dataclass, field
 
-import torch
 from fairseq import utils
 from fairseq.dataclass import FairseqDataclass
 from fairseq.models import (
@@ -23,10 +22,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from fairseq_genext.errors import UsageError, require_choice, require_positive
+from fairseq_genext.models.embeddings import require_joined_dictionary
 from fairseq_genext.models.presets import preset
 from fairseq_genext.modules.checked_loading import CheckedLoading
-from fairseq_genext.modules.rnn import CELLS, RNN, State
+from fairseq_genext.modules.rnn import CELLS, RNN
 from fairseq_genext.modules.rnn_decoder import RNNDecoder, embedding
+from fairseq_genext.modules.state_bridge import StateBridge
 
 
 @dataclass
@@ -181,40 +182,6 @@ class RNNEncoder(FairseqEncoder):
         return int(1e5)
 
 
-class StateBridge(nn.Module):
-    """Fits the encoder's final state to the shape of the decoder's initial state.
-
-    Args:
-        encoder_shape, decoder_shape: (layers, width) of each side. Equal shapes need no weights.
-        num_states: tensors in a state, 2 for an LSTM.
-    """
-
-    def __init__(
-        self, encoder_shape: tuple[int, int], decoder_shape: tuple[int, int], num_states: int
-    ) -> None:
-        super().__init__()
-        self.decoder_shape = decoder_shape
-        self.projections = nn.ModuleList()
-        if encoder_shape != decoder_shape:
-            encoder_size = encoder_shape[0] * encoder_shape[1]
-            decoder_size = decoder_shape[0] * decoder_shape[1]
-            self.projections.extend(
-                nn.Linear(encoder_size, decoder_size) for _ in range(num_states)
-            )
-
-    def forward(self, state: State) -> State:
-        """Tensors of ``(encoder layers, batch, width)`` to ``(decoder layers, batch, width)``."""
-        if len(self.projections) == 0:
-            return state
-        bridged = []
-        for tensor, project in zip(state, self.projections, strict=True):
-            flat = tensor.transpose(0, 1).flatten(1)
-            shaped = project(flat).view(-1, *self.decoder_shape).transpose(0, 1).contiguous()
-            bridged.append(shaped)
-        # h is the output of a tanh and stays one; an LSTM's c has no bounds.
-        return (torch.tanh(bridged[0]), *bridged[1:])
-
-
 def check(cfg: LSTMSeq2SeqDocConfig, task) -> None:
     """Raises UsageError for a flag whose value does not exist or does not fit another's."""
     require_choice(cfg, "rnn_cell", CELLS)
@@ -234,16 +201,7 @@ def check(cfg: LSTMSeq2SeqDocConfig, task) -> None:
             f"--decoder-embed-dim {cfg.decoder_embed_dim}: make them equal or do not share"
         )
     if cfg.share_all_embeddings:
-        if task.source_dictionary != task.target_dictionary:
-            raise UsageError(
-                "--share-all-embeddings needs a joined dictionary: run fairseq-preprocess with "
-                "--joined-dictionary"
-            )
-        if cfg.encoder_embed_dim != cfg.decoder_embed_dim:
-            raise UsageError(
-                f"--share-all-embeddings needs --encoder-embed-dim {cfg.encoder_embed_dim} equal "
-                f"to --decoder-embed-dim {cfg.decoder_embed_dim}"
-            )
+        require_joined_dictionary(cfg, task)
 
 
 @register_model_architecture("lstm_seq2seq_doc", "lstm_seq2seq_doc_tiny")

@@ -1,5 +1,6 @@
 """LSTM, GRU and plain RNN behind one interface: the state is always a tuple of tensors."""
 
+from fairseq.incremental_decoding_utils import with_incremental_state
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
@@ -8,8 +9,11 @@ CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 State = tuple[Tensor, ...]
 
 
+@with_incremental_state
 class RNN(nn.Module):
     """A stack of recurrent layers whose whole sequence runs in one fused call.
+
+    When generating step by step it keeps its state in fairseq's ``incremental_state``.
 
     Args:
         cell: a key of ``CELLS``.
@@ -47,19 +51,40 @@ class RNN(nn.Module):
         self.num_states = 2 if cell == "lstm" else 1
 
     def forward(
-        self, inputs: Tensor | PackedSequence, state: State | None = None
+        self,
+        inputs: Tensor | PackedSequence,
+        state: State | None = None,
+        incremental_state: dict | None = None,
     ) -> tuple[Tensor | PackedSequence, State]:
         """
         Args:
             inputs: ``(batch, time, input_dim)``, or a packed sequence of it.
             state: ``(h,)``, or ``(h, c)`` for an LSTM, each
                 ``(num_layers * directions, batch, hidden_dim)``; zeros if None.
+            incremental_state: cache for step-by-step decoding; a state in it goes before ``state``.
 
         Returns:
             The outputs, ``(batch, time, directions * hidden_dim)`` or packed, and the state after
             each sequence's last step.
         """
+        cached = self.get_incremental_state(incremental_state, "state")
+        if cached is not None:
+            state = tuple(cached.values())
         if state is not None:
             state = state if self.num_states == 2 else state[0]
         outputs, state = self.layers(inputs, state)
-        return outputs, state if self.num_states == 2 else (state,)
+        state = state if self.num_states == 2 else (state,)
+        cache = {str(index): tensor for index, tensor in enumerate(state)}
+        self.set_incremental_state(incremental_state, "state", cache)
+        return outputs, state
+
+    def has_started(self, incremental_state: dict | None) -> bool:
+        """Whether the cache holds a state, so that only the newest input is to be read."""
+        return self.get_incremental_state(incremental_state, "state") is not None
+
+    def reorder_incremental_state(self, incremental_state: dict, new_order: Tensor) -> None:
+        """Moves the cached state to the beams of ``new_order``, ``(new batch,)``."""
+        cached = self.get_incremental_state(incremental_state, "state")
+        if cached is not None:
+            reordered = {key: tensor.index_select(1, new_order) for key, tensor in cached.items()}
+            self.set_incremental_state(incremental_state, "state", reordered)

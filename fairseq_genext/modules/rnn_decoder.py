@@ -4,7 +4,7 @@ import torch
 from fairseq.models import FairseqIncrementalDecoder
 from torch import Tensor, nn
 
-from fairseq_genext.modules.rnn import RNN, State
+from fairseq_genext.modules.rnn import RNN
 
 
 class RNNDecoder(FairseqIncrementalDecoder):
@@ -23,6 +23,7 @@ class RNNDecoder(FairseqIncrementalDecoder):
         dropout: dropout on embeddings, between layers and before the output layer.
         tie_embeddings: the output layer shares the weights of the input embeddings.
         embed_tokens: embeddings to share with another module, instead of new ones.
+        embed_scale: what embeddings are multiplied by when they are read.
 
     Raises:
         ValueError: embeddings are tied, but ``hidden_dim`` differs from ``embed_dim``.
@@ -39,6 +40,7 @@ class RNNDecoder(FairseqIncrementalDecoder):
         dropout: float = 0.0,
         tie_embeddings: bool = False,
         embed_tokens: nn.Embedding | None = None,
+        embed_scale: float = 1.0,
     ) -> None:
         super().__init__(dictionary)
         if tie_embeddings and hidden_dim != embed_dim:
@@ -46,6 +48,7 @@ class RNNDecoder(FairseqIncrementalDecoder):
                 f"hidden width {hidden_dim} does not fit tied embeddings of width {embed_dim}"
             )
         self.pad = dictionary.pad()
+        self.embed_scale = embed_scale
         self.embed_tokens = embed_tokens or embedding(len(dictionary), embed_dim, self.pad)
         self.rnn = RNN(cell, embed_dim + context_dim, hidden_dim, num_layers, dropout)
         self.output_projection = nn.Linear(hidden_dim, len(dictionary), bias=not tie_embeddings)
@@ -76,24 +79,21 @@ class RNNDecoder(FairseqIncrementalDecoder):
         Returns:
             Logits ``(batch, time, vocabulary)``, and None, where other decoders have attention.
         """
-        cached = self.get_incremental_state(incremental_state, "rnn")
-        if cached is not None:
+        state = None
+        if self.rnn.has_started(incremental_state):
             prev_output_tokens = prev_output_tokens[:, -1:]
-            state = tuple(cached.values())
-        else:
-            state = self.initial_state(encoder_out)
+        elif encoder_out is not None:
+            state = encoder_out["state"]
 
         if token_embeddings is None:
             token_embeddings = self.embed_tokens(prev_output_tokens)
-        inputs = self.dropout(token_embeddings)
+        inputs = self.dropout(self.embed_scale * token_embeddings)
         if encoder_out is not None and encoder_out.get("context") is not None:
             context = encoder_out["context"].unsqueeze(1).expand(-1, inputs.size(1), -1)
             inputs = torch.cat([inputs, context], dim=-1)
 
-        features, state = self.rnn(inputs, state)
+        features, _ = self.rnn(inputs, state, incremental_state)
         features = self.dropout(features)
-        cache = {str(index): tensor for index, tensor in enumerate(state)}
-        self.set_incremental_state(incremental_state, "rnn", cache)
         return features if features_only else self.output_layer(features), None
 
     def extract_features(self, prev_output_tokens: Tensor, **kwargs) -> tuple[Tensor, None]:
@@ -103,17 +103,6 @@ class RNNDecoder(FairseqIncrementalDecoder):
     def output_layer(self, features: Tensor, **unused) -> Tensor:
         """``(…, hidden_dim)`` to logits ``(…, vocabulary)``."""
         return self.output_projection(features)
-
-    def initial_state(self, encoder_out: dict | None) -> State | None:
-        """The state before the first token; None stands for zeros."""
-        return encoder_out["state"] if encoder_out is not None else None
-
-    def reorder_incremental_state(self, incremental_state: dict, new_order: Tensor) -> None:
-        """Moves every cached tensor to the beams of ``new_order``, ``(new batch,)``."""
-        cached = self.get_incremental_state(incremental_state, "rnn")
-        if cached is not None:
-            reordered = {key: tensor.index_select(1, new_order) for key, tensor in cached.items()}
-            self.set_incremental_state(incremental_state, "rnn", reordered)
 
     def max_positions(self) -> int:
         """A recurrent decoder has no longest target."""

@@ -40,7 +40,7 @@ class RNNGenerator(RNNDecoder):
             noise: z, ``(batch, noise_dim)``; drawn from N(0, I) if None. Read at the first step
                 only.
         """
-        if self.get_incremental_state(incremental_state, "rnn") is None:
+        if not self.rnn.has_started(incremental_state):
             if noise is None:
                 noise = self.draw_noise(prev_output_tokens.size(0))
             encoder_out = {"state": self.state_from_noise(noise)}

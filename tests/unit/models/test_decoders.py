@@ -7,16 +7,15 @@ TOKENS = torch.tensor(
 )
 
 
-def select(inputs: dict, rows: list[int]) -> dict:
-    """The inputs of some sequences of the batch."""
-    index = torch.tensor(rows)
-    if "noise" in inputs:
-        return {"noise": inputs["noise"][index]}
-    if "encoder_out" in inputs:
-        out = inputs["encoder_out"]
-        state = tuple(tensor[:, index] for tensor in out["state"])
-        return {"encoder_out": {"context": out["context"][index], "state": state}}
-    return {}
+def select(inputs, rows: list[int]):
+    """The inputs of some sequences of the batch; a tuple is a recurrent state, batch second."""
+    if isinstance(inputs, dict):
+        return {name: select(value, rows) for name, value in inputs.items()}
+    if isinstance(inputs, list):
+        return [select(value, rows) for value in inputs]
+    if isinstance(inputs, tuple):
+        return tuple(tensor[:, rows] for tensor in inputs)
+    return inputs[rows]
 
 
 def stepwise(decoder, tokens, inputs, state=None, start=1):

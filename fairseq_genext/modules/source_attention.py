@@ -1,0 +1,101 @@
+"""Attention of a decoder to a part of the source: the whole, or one half of it."""
+
+import torch
+from fairseq.incremental_decoding_utils import with_incremental_state
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def halves(lengths: Tensor, max_length: int) -> list[Tensor]:
+    """Masks of the first and of the second half of every source.
+
+    Of S real tokens, 1 … ceil(S / 2) are the first half and the rest the second, so a source of one
+    token has an empty second half.
+
+    Args:
+        lengths: ``(batch,)``, S of each source.
+        max_length: number of columns; sources are padded on the right.
+
+    Returns:
+        Two masks ``(batch, max_length)``, True where the half is.
+    """
+    columns = torch.arange(max_length, device=lengths.device)
+    lengths = lengths.unsqueeze(1)
+    middle = (lengths + 1) // 2
+    return [columns < middle, (columns >= middle) & (columns < lengths)]
+
+
+def whole(lengths: Tensor, max_length: int) -> list[Tensor]:
+    """One mask ``(batch, max_length)`` of all real tokens; arguments as in ``halves``."""
+    return [torch.arange(max_length, device=lengths.device) < lengths.unsqueeze(1)]
+
+
+@with_incremental_state
+class SourceAttention(nn.Module):
+    """Multi-head scaled dot-product attention (Vaswani et al. 2017, equation 1), with a mask.
+
+    Keys and values are projected once a sentence, also when decoding step by step. Nothing
+    follows the heads: whoever joins the contexts of several attentions projects them.
+
+    Args:
+        query_dim: width of the queries, and of the context.
+        source_dim: width of the source's states.
+        num_heads: attention heads; they must divide ``query_dim``.
+        dropout: dropout on the attention weights.
+    """
+
+    def __init__(self, query_dim: int, source_dim: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.dropout = nn.Dropout(dropout)
+        self.query_proj = nn.Linear(query_dim, query_dim)
+        self.key_proj = nn.Linear(source_dim, query_dim)
+        self.value_proj = nn.Linear(source_dim, query_dim)
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor,
+        incremental_state: dict | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """
+        Args:
+            query: ``(batch, time, query_dim)``.
+            key, value: ``(batch, source length, source_dim)``.
+            mask: ``(batch, source length)``, True where attention may go. A sentence whose mask is
+                empty gets the context 0.
+            incremental_state: cache of the projected keys and values.
+
+        Returns:
+            The context ``(batch, time, query_dim)``, and the weights, averaged over heads,
+            ``(batch, time, source length)``: they sum to 1 over the mask and are 0 outside.
+        """
+        source = self.get_incremental_state(incremental_state, "source")
+        if source is None:
+            source = {
+                "key": self._split(self.key_proj(key)),
+                "value": self._split(self.value_proj(value)),
+            }
+            self.set_incremental_state(incremental_state, "source", source)
+        heads = self._split(self.query_proj(query))
+        scores = heads @ source["key"].transpose(2, 3) / heads.size(-1) ** 0.5
+        mask = mask[:, None, None, :]
+        # The lowest number and not -inf, of which the softmax over an empty mask would be NaN; the
+        # product then makes what is outside exactly 0, and an empty half 0 everywhere.
+        lowest = torch.finfo(scores.dtype).min
+        weights = F.softmax(scores.masked_fill(~mask, lowest), dim=-1) * mask
+        context = (self.dropout(weights) @ source["value"]).transpose(1, 2).flatten(2)
+        return context, weights.mean(dim=1)
+
+    def _split(self, x: Tensor) -> Tensor:
+        """``(batch, time, dim)`` to ``(batch, heads, time, dim / heads)``."""
+        return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+
+    def reorder_incremental_state(self, incremental_state: dict, new_order: Tensor) -> None:
+        """Moves the projected keys and values to the beams of ``new_order``, ``(new batch,)``."""
+        source = self.get_incremental_state(incremental_state, "source")
+        if source is not None:
+            reordered = {name: part.index_select(0, new_order) for name, part in source.items()}
+            self.set_incremental_state(incremental_state, "source", reordered)
