@@ -1,4 +1,4 @@
-"""What fairseq still expects of numpy and torch, and the one default of it that loses data.
+"""What fairseq still expects of numpy and torch, and what of its own handling loses data or words.
 
 ``apply`` runs once, when ``--user-dir`` imports the package. Each part says what breaks without it.
 """
@@ -9,6 +9,9 @@ import types
 import numpy as np
 import torch
 from fairseq.data import data_utils
+from fairseq.tasks import FairseqTask
+
+from fairseq_genext.errors import UsageError
 
 
 def _supply_numpy_compat() -> None:
@@ -41,8 +44,30 @@ def _keep_last_batch() -> None:
     data_utils.batch_by_size = batch_by_size
 
 
+def _say_too_long_in_one_line() -> None:
+    # A sentence longer than the model's positions ends in a bare Exception, hence in a traceback.
+    plain = FairseqTask.filter_indices_by_size
+    if getattr(plain, "says_one_line", False):
+        return
+
+    def filter_indices_by_size(self, *args, **kwargs):
+        try:
+            return plain(self, *args, **kwargs)
+        except Exception as error:
+            if not str(error).startswith("Size of sample"):
+                raise
+            raise UsageError(
+                f"{str(error)[0].lower()}{str(error)[1:]}, or shorten it, or train with more "
+                "--max-source-positions and --max-target-positions"
+            ) from None
+
+    filter_indices_by_size.says_one_line = True
+    FairseqTask.filter_indices_by_size = filter_indices_by_size
+
+
 def apply() -> None:
     """Applies every part; safe to call more than once."""
     _supply_numpy_compat()
     _allow_namespace_in_checkpoints()
     _keep_last_batch()
+    _say_too_long_in_one_line()

@@ -31,6 +31,7 @@ from fairseq_genext.errors import UsageError, flag, require_choice, require_posi
 from fairseq_genext.models.embeddings import require_joined_dictionary
 from fairseq_genext.models.presets import preset
 from fairseq_genext.modules.checked_loading import CheckedLoading
+from fairseq_genext.modules.empty_source import warn_of_empty_source
 from fairseq_genext.modules.gpt_decoder import GPTDecoder
 from fairseq_genext.modules.modulation_decoder import ModulationDecoder
 from fairseq_genext.modules.rnn import CELLS, RNN
@@ -209,6 +210,8 @@ class ARLMEncoder(FairseqEncoder):
             ``(decoder_layers, batch, decoder_embed_dim)``;
             ``columns``, ``(batch, source length)``, where each column of ``src_tokens`` is now.
         """
+        if not self.training:
+            warn_of_empty_source(src_lengths)
         length = src_tokens.size(1)
         # Causal reading wants the padding on the right; fairseq pads sources on the left.
         leading = src_tokens.ne(self.pad).int().argmax(dim=1, keepdim=True)
@@ -300,7 +303,8 @@ class DBAMDecoder(FairseqIncrementalDecoder):
         Returns:
             Logits ``(batch, steps read, vocabulary)``, and a dict of
             ``attn``, ``(batch, steps read, source length)`` in the columns of the source as it was
-            given: the mean over layers and over attentions, for fairseq's ``--print-alignment``;
+            given: the mean over layers of the attentions, each counted by its share of what the
+            layer adds, for fairseq's ``--print-alignment``;
             ``attentions``, for every layer the weights of each of its attentions, same shape;
             ``modulations``, (scale, shift) of every modulation decoder, each
             ``(batch, steps read, decoder_embed_dim)``;
@@ -319,9 +323,9 @@ class DBAMDecoder(FairseqIncrementalDecoder):
             query_time = timing_signal(end - x.size(1), end, like=x)
             key_time = timing_signal(0, source.size(1), like=source)
 
-        attentions = []
+        attentions, alignment = [], 0
         for index, layer in enumerate(self.layers):
-            x, contexts, weights = layer(
+            x, contexts, weights, shares = layer(
                 x,
                 tuple(state[index : index + 1] for state in encoder_out["initial"]),
                 query_time,
@@ -331,6 +335,9 @@ class DBAMDecoder(FairseqIncrementalDecoder):
                 incremental_state,
             )
             attentions.append([self._in_given_columns(part, encoder_out) for part in weights])
+            alignment = alignment + sum(
+                share * part for share, part in zip(shares, attentions[-1], strict=True)
+            )
 
         draft, modulations = x, []
         for index, modulate in enumerate(self.modulation):
@@ -340,7 +347,7 @@ class DBAMDecoder(FairseqIncrementalDecoder):
             modulations.append((scale, shift))
 
         extra = {
-            "attn": torch.stack([part for layer in attentions for part in layer]).mean(dim=0),
+            "attn": alignment / len(self.layers),
             "attentions": attentions,
             "modulations": modulations,
         }
@@ -393,7 +400,7 @@ class DecoderLayer(nn.Module):
         value: Tensor,
         parts: list[Tensor],
         incremental_state: dict | None,
-    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    ) -> tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]:
         """
         Args:
             x: ``(batch, time, dim)``.
@@ -406,7 +413,8 @@ class DecoderLayer(nn.Module):
 
         Returns:
             The layer's output ``(batch, time, dim)``, and for each attention the context
-            ``(batch, time, dim)`` and the weights ``(batch, time, source length)``.
+            ``(batch, time, dim)``, the weights ``(batch, time, source length)`` and its share
+            ``(batch, time, 1)`` of what all of them add to the output, which sums to 1.
         """
         hidden, _ = self.rnn(x, initial, incremental_state)
         contexts, weights = [], []
@@ -415,7 +423,16 @@ class DecoderLayer(nn.Module):
             contexts.append(context)
             weights.append(weight)
         update = self.join(torch.cat([hidden, *contexts], dim=-1))
-        return self.layer_norm(x + self.dropout(update)), contexts, weights
+        return self.layer_norm(x + self.dropout(update)), contexts, weights, self._shares(contexts)
+
+    @torch.no_grad()
+    def _shares(self, contexts: list[Tensor]) -> list[Tensor]:
+        # Each attention's weights sum to 1, also over a half that has nothing to say; the norm of
+        # what a context adds tells (Kobayashi et al. 2020, https://arxiv.org/abs/2004.10102).
+        _, *parts = self.join.weight.split(self.join.out_features, dim=1)
+        added = [context @ part.T for context, part in zip(contexts, parts, strict=True)]
+        norms = torch.stack([update.norm(dim=-1, keepdim=True) for update in added])
+        return list(norms / norms.sum(dim=0).clamp_min(torch.finfo(norms.dtype).tiny))
 
 
 def check(cfg: DBAMConfig, task) -> None:

@@ -25,6 +25,7 @@ from fairseq_genext.errors import UsageError, require_choice, require_positive
 from fairseq_genext.models.embeddings import require_joined_dictionary
 from fairseq_genext.models.presets import preset
 from fairseq_genext.modules.checked_loading import CheckedLoading
+from fairseq_genext.modules.empty_source import warn_of_empty_source
 from fairseq_genext.modules.rnn import CELLS, RNN
 from fairseq_genext.modules.rnn_decoder import RNNDecoder, embedding
 from fairseq_genext.modules.state_bridge import StateBridge
@@ -152,6 +153,8 @@ class RNNEncoder(FairseqEncoder):
             ``context``, ``(batch, context_dim)``, and ``state``, the decoder's initial state, a
             tuple of ``(decoder_layers, batch, decoder_hidden_dim)``.
         """
+        if not self.training:
+            warn_of_empty_source(src_lengths)
         # Packing wants the padding on the right; fairseq pads a translation's source on the left.
         src_tokens = utils.convert_padding_direction(src_tokens, self.pad, left_to_right=True)
         inputs = self.dropout(self.embed_tokens(src_tokens))

@@ -1,31 +1,45 @@
-"""lstm_seq2seq_doc through fairseq's commands."""
+"""Every seq2seq architecture through fairseq's commands."""
+
+import shutil
 
 import pytest
 import torch
 from commands import run
 from conftest import SIZES
 
-TRAIN = (
-    "mt", "--task", "translation", "--arch", "lstm_seq2seq_doc_tiny", "--encoder-hidden-dim", 32,
-    "--decoder-hidden-dim", 64, "--criterion", "sequence_mean_cross_entropy",
-    "--optimizer", "fused_adamw", "--clip-value", 1.0, "--lr", "0.02", "--batch-size", "32",
+COMMON = (
+    "mt", "--task", "translation", "--optimizer", "fused_adamw", "--clip-value", 1.0,
+    "--batch-size", 32,
 )  # fmt: skip
-PATH = ("--path", "s2s/checkpoint_last.pt")
+ARCHITECTURES = {
+    "lstm_seq2seq_doc": (
+        "--arch", "lstm_seq2seq_doc_tiny", "--encoder-hidden-dim", 32, "--decoder-hidden-dim", 64,
+        "--criterion", "sequence_mean_cross_entropy", "--lr", 0.02, "--max-update", 250,
+    ),
+    "dbam": (
+        "--arch", "dbam_tiny", "--encoder-embed-dim", 32, "--decoder-embed-dim", 32,
+        "--criterion", "dbam", "--label-smoothing", 0.1, "--arlm-loss-weight", 0.1,
+        "--draft-loss-weight", 0.1, "--lr", 0.01, "--max-update", 150,
+    ),
+}  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def trained(corpus):
-    run("fairseq-train", *TRAIN, "--max-update", 250, "--save-dir", "s2s", folder=corpus)
-    return corpus
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def trained(request, corpus):
+    """Folder with a model of each architecture, and what names it in a command."""
+    name = request.param
+    logged = run(
+        "fairseq-train", *COMMON, *ARCHITECTURES[name], "--save-dir", name, "--log-format", "json",
+        folder=corpus,
+    )  # fmt: skip
+    return corpus, ("mt", "--task", "translation", "--path", f"{name}/checkpoint_last.pt"), logged
 
 
 @pytest.mark.parametrize("beam", [1, 4])
 def test_translates_every_line(trained, beam):
     """The whole test set, whose size is no multiple of 8, in one command."""
-    result = run(
-        "fairseq-generate", "mt", "--task", "translation", *PATH, "--beam", beam, "--batch-size", 8,
-        folder=trained,
-    )  # fmt: skip
+    folder, model, _ = trained
+    result = run("fairseq-generate", *model, "--beam", beam, "--batch-size", 8, folder=folder)
     hypotheses, targets = result.lines("H"), result.lines("T")
     assert sorted(hypotheses) == sorted(targets) == list(range(SIZES["test"]))
     right = sum(hypotheses[number][1] == target for number, (target,) in targets.items())
@@ -34,10 +48,10 @@ def test_translates_every_line(trained, beam):
 
 def test_batching_does_not_change_translations(trained):
     """Padding and company of a sentence leave its translation and score alone."""
+    folder, model, _ = trained
     together, alone = (
         run(
-            "fairseq-generate", "mt", "--task", "translation", *PATH, "--beam", 3,
-            "--batch-size", size, folder=trained,
+            "fairseq-generate", *model, "--beam", 3, "--batch-size", size, folder=folder
         ).lines("H")
         for size in (SIZES["test"], 1)
     )  # fmt: skip
@@ -48,37 +62,92 @@ def test_batching_does_not_change_translations(trained):
 
 
 def test_interactive_agrees_with_generate(trained):
-    lines = (trained / "test.en").read_text().splitlines()[:5]
+    folder, model, _ = trained
+    lines = (folder / "test.en").read_text().splitlines()[:5]
     typed = run(
-        "fairseq-interactive", "mt", "--task", "translation", *PATH, "--beam", 1,
-        "--buffer-size", 5, "--batch-size", 5, folder=trained, stdin="\n".join(lines) + "\n",
+        "fairseq-interactive", *model, "--beam", 1, "--buffer-size", 5, "--batch-size", 5,
+        folder=folder, stdin="\n".join(lines) + "\n",
     ).lines("H")  # fmt: skip
-    generated = run(
-        "fairseq-generate", "mt", "--task", "translation", *PATH, "--beam", 1, folder=trained
-    ).lines("H")
+    generated = run("fairseq-generate", *model, "--beam", 1, folder=folder).lines("H")
     assert [typed[i][1] for i in range(5)] == [generated[i][1] for i in range(5)]
 
 
+def test_empty_line_is_translated_and_named(trained):
+    folder, model, _ = trained
+    result = run("fairseq-interactive", *model, folder=folder, stdin="\nthe king saw them\n")
+    assert sorted(result.lines("H")) == [0, 1]
+    assert (result.stdout + result.stderr).count("a source line is empty") == 1
+
+
 def test_validate(trained):
-    result = run(
-        "fairseq-validate", "mt", "--task", "translation", *PATH, "--batch-size", 8, folder=trained
-    )
+    folder, model, _ = trained
+    result = run("fairseq-validate", *model, "--batch-size", 8, folder=folder)
     assert "ppl" in result.stdout + result.stderr
 
 
+def test_checkpoint_loads_in_weights_only_mode(trained):
+    folder, (*_, path), _ = trained
+    state = torch.load(folder / path, weights_only=True)
+    assert state["cfg"]["model"]["_name"] in path.replace("/", "_tiny/")
+
+
 @pytest.mark.parametrize("cell", ["gru", "rnn"])
-def test_other_cells_train_and_translate(corpus, cell):
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_other_cells_train_and_translate(corpus, name, cell):
     run(
-        "fairseq-train", *TRAIN, "--rnn-cell", cell, "--max-update", 2, "--save-dir", cell,
-        folder=corpus,
+        "fairseq-train", *COMMON, *ARCHITECTURES[name], "--rnn-cell", cell, "--max-update", 2,
+        "--save-dir", f"{name}-{cell}", folder=corpus,
     )  # fmt: skip
     result = run(
-        "fairseq-generate", "mt", "--task", "translation", "--path", f"{cell}/checkpoint_last.pt",
-        folder=corpus,
+        "fairseq-generate", "mt", "--task", "translation",
+        "--path", f"{name}-{cell}/checkpoint_last.pt", folder=corpus,
     )  # fmt: skip
     assert len(result.lines("H")) >= SIZES["test"]
 
 
-def test_checkpoint_loads_in_weights_only_mode(trained):
-    state = torch.load(trained / "s2s" / "checkpoint_last.pt", weights_only=True)
-    assert state["cfg"]["model"]["encoder_hidden_dim"] == 32
+@pytest.fixture(scope="module")
+def dbam(corpus):
+    """A dbam that keeps words in order, so that alignments have one right answer."""
+    copies = corpus / "copies"
+    copies.mkdir()
+    for split in SIZES:
+        for side in ("en", "up"):
+            shutil.copy(corpus / f"{split}.en", copies / f"{split}.{side}")
+    splits = [item for split in SIZES for item in (f"--{split}pref", split)]
+    run("fairseq-preprocess", "-s", "en", "-t", "up", *splits, "--destdir", "mt", folder=copies)
+    run("fairseq-train", *COMMON, *ARCHITECTURES["dbam"], "--save-dir", "dbam", folder=copies)
+    return copies
+
+
+def test_alignment_is_of_the_source_as_given(dbam):
+    """Padded in a batch and alone alike; the words of a copy align with themselves."""
+    flags = ("mt", "--task", "translation", "--path", "dbam/checkpoint_last.pt", "--beam", 2)
+
+    def alignments(kind, size):
+        result = run(
+            "fairseq-generate", *flags, "--print-alignment", kind, "--batch-size", size,
+            folder=dbam,
+        )  # fmt: skip
+        assert len(result.lines("A")) == SIZES["test"]
+        return result, {number: fields[0].split() for number, fields in result.lines("A").items()}
+
+    _, together = alignments("soft", SIZES["test"])
+    _, alone = alignments("soft", 1)
+    for number, rows in together.items():
+        padded, single = (
+            torch.tensor([[float(weight) for weight in row.split(",")] for row in weights])
+            for weights in (rows, alone[number])
+        )
+        torch.testing.assert_close(padded, single, atol=1e-4, rtol=0)
+        # One column for every source word and its end of sentence.
+        torch.testing.assert_close(padded.sum(dim=1), torch.ones(len(rows)), atol=1e-4, rtol=0)
+
+    result, pairs = alignments("hard", SIZES["test"])
+    right = total = 0
+    for number, found in pairs.items():
+        source = result.lines("S")[number][0].split()
+        hypothesis = result.lines("H")[number][1].split()
+        for source_word, target_word in (map(int, pair.split("-")) for pair in found):
+            right += source[source_word] == hypothesis[target_word]
+            total += 1
+    assert total > 5 * SIZES["test"] and right / total > 0.3  # a sixth would be chance
