@@ -139,6 +139,67 @@ def training_curves(name: str, curves: pd.DataFrame, path: Path) -> None:
     plt.close(figure)
 
 
+def bleu_by_system(means: list[dict], path: Path) -> None:
+    """BLEU of every translation system, a bar a decoding, with 95 % intervals.
+
+    Args:
+        means: a row a system and decoding with ``name``, ``decoding``, ``bleu`` and ``bleu_ci``.
+        path: PNG to write.
+    """
+    names = list(dict.fromkeys(row["name"] for row in means))
+    decodings = list(dict.fromkeys(row["decoding"] for row in means))
+    figure, axes = plt.subplots(figsize=(7, 1.5 + 0.5 * len(names)), layout="constrained")
+    height = 0.8 / len(decodings)
+    for number, decoding in enumerate(decodings):
+        rows = [row for row in means if row["decoding"] == decoding]
+        places = [names.index(row["name"]) + (number + 0.5) * height - 0.4 for row in rows]
+        bars = axes.barh(
+            places,
+            [row["bleu"] for row in rows],
+            height,
+            xerr=[row["bleu_ci"] for row in rows],
+            ecolor="grey",
+            label=decoding,
+        )
+        axes.bar_label(bars, fmt="%.1f", padding=4, fontsize=8)
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set_xlabel("BLEU")
+    axes.margins(x=0.1)
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def learning_curves(curves: dict[str, pd.DataFrame], path: Path) -> None:
+    """Held-out perplexity of several systems, against updates and against time.
+
+    Args:
+        curves: system to what ``training_log.read_curves`` gives.
+        path: PNG to write.
+    """
+    figure, (by_update, by_time) = plt.subplots(
+        1, 2, figsize=(10, 4), layout="constrained", sharey=True
+    )
+    for name, table in curves.items():
+        wide = table.pivot(index="update", columns=["split", "metric"], values="value").sort_index()
+        if ("valid", "ppl") not in wide:
+            continue
+        perplexity = wide["valid", "ppl"].dropna()
+        by_update.plot(perplexity, "o-", label=name, markersize=4)
+        if ("train", "wall") in wide:
+            seconds = wide["train", "wall"].interpolate(method="index", limit_direction="both")
+            by_time.plot(seconds[perplexity.index], perplexity, "o-", label=name, markersize=4)
+    by_update.set(xlabel="updates", ylabel="held-out perplexity per token", yscale="log")
+    by_time.set_xlabel("seconds since the start")
+    for axes in (by_update, by_time):
+        axes.grid(alpha=0.3, which="both")
+    by_update.legend(fontsize=8)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
 def _phases(wide: pd.DataFrame) -> list[tuple[int, int]]:
     """First logged update of each phase after the first."""
     if ("train", "phase") not in wide:

@@ -26,22 +26,17 @@ relative to itself, says what was compared:
         - {name: lstm_seq2seq_doc, hypotheses: …, log: …, parameters: …, seconds: …, note: …}
 """
 
-import argparse
-import base64
 import json
 import math
 import re
-import shutil
-import tempfile
 from pathlib import Path
 
-import jinja2
 import pandas as pd
-import yaml
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import plots, samples, translation
-from fairseq_genext.evaluation.files import read_lines, read_tokens
+from fairseq_genext.evaluation import pages, plots, samples, translation
+from fairseq_genext.evaluation.manifest import Manifest, check_systems, require
+from fairseq_genext.evaluation.tables import format_table
 from fairseq_genext.evaluation.training_log import read_curves
 
 SHOWN = 8  # samples of each system, in file order
@@ -72,65 +67,20 @@ TRANSLATION_COLUMNS = {
     "bleu": "BLEU ↑",
     "chrf": "chrF ↑",
 }
-DECIMALS = {
-    "parameters": 0,
-    "updates": 0,
-    "perplexity": 1,
-    "mean_length": 1,
-    "seconds": 0,
-    "bleu": 1,
-    "chrf": 1,
-}
 
 
-def require(entry, where: str | Path, *names: str) -> None:
-    """Raises UsageError unless ``entry`` is a mapping that has all the names."""
-    if not isinstance(entry, dict):
-        raise UsageError(f"{where} must be a YAML mapping; see --help")
-    for name in names:
-        if name not in entry:
-            raise UsageError(f"{where} has no entry {name!r}; see --help")
-
-
-def check_systems(systems, where: str, *names: str) -> None:
-    """Raises UsageError unless all systems have their entries, and names of their own."""
-    if not isinstance(systems, list) or not systems:
-        raise UsageError(f"{where} must be a list of systems; see --help")
-    for number, system in enumerate(systems, start=1):
-        require(system, f"{where}, number {number}", *names)
-    called = [system["name"] for system in systems]
-    if repeated := {name for name in called if called.count(name) > 1}:
-        raise UsageError(f"{where} has two systems called {repeated.pop()!r}")
-
-
-class Manifest:
-    """The manifest's entries, with paths found beside it.
+def read_manifest(path: Path) -> Manifest:
+    """The manifest.
 
     Raises:
-        UsageError: the manifest is missing, is no YAML mapping, or lacks a needed entry.
+        UsageError: it is missing, is no YAML mapping, or lacks a needed entry.
     """
-
-    def __init__(self, path: Path) -> None:
-        try:
-            entries = yaml.safe_load("\n".join(read_lines(path)))
-        except yaml.YAMLError as error:
-            line = str(error).replace("\n", " ")
-            raise UsageError(f"{path} is not valid YAML: {line}") from None
-        require(entries, path, "title", "references", "train", "systems")
-        check_systems(entries["systems"], f"{path}: systems", "name", "kind", "samples")
-        if (task := entries.get("translation")) is not None:
-            require(task, f"{path}: translation", "source", "references", "systems")
-            check_systems(task["systems"], f"{path}: translation", "name", "hypotheses")
-        self.entries = entries
-        self.folder = path.parent
-
-    def lines(self, name: str, at_least: int = 1) -> list[str]:
-        """Lines of a file that the manifest names."""
-        return read_lines(self.folder / name, at_least)
-
-    def tokens(self, name: str, at_least: int = 1) -> list[list[str]]:
-        """Lines of a file, split at blanks."""
-        return read_tokens(self.folder / name, at_least)
+    manifest = Manifest(path, "title", "references", "train", "systems")
+    check_systems(manifest.entries["systems"], f"{path}: systems", "name", "kind", "samples")
+    if (task := manifest.entries.get("translation")) is not None:
+        require(task, f"{path}: translation", "source", "references", "systems")
+        check_systems(task["systems"], f"{path}: translation", "name", "hypotheses")
+    return manifest
 
 
 def measure_systems(manifest: Manifest) -> list[dict]:
@@ -216,23 +166,6 @@ def findings(systems: list[dict], translations: list[dict]) -> list[str]:
     return said
 
 
-def format_table(rows: list[dict], columns: dict[str, str]) -> pd.DataFrame:
-    """Rows as text, under their headings; columns that no row fills are left out."""
-
-    def text(name: str, value) -> str:
-        if value is None or value != value:
-            return "–"
-        if isinstance(value, str):
-            return value
-        return f"{value:,.{DECIMALS.get(name, 3)}f}"
-
-    shown = [name for name in columns if any(row.get(name) is not None for row in rows)]
-    return pd.DataFrame(
-        [[text(name, row.get(name)) for name in shown] for row in rows],
-        columns=[columns[name] for name in shown],
-    )
-
-
 def draw(manifest: Manifest, systems: list[dict], folder: Path) -> dict[str, str]:
     """Writes every plot; returns file name to caption."""
     captions = {}
@@ -273,28 +206,16 @@ def write_report(manifest: Manifest, folder: Path) -> None:
         "manifest": manifest.entries,
         "findings": findings(systems, translations),
         "table": format_table(systems, COLUMNS),
-        "translation_table": format_table(translations, TRANSLATION_COLUMNS),
+        "translation_table": format_table(translations, TRANSLATION_COLUMNS, bleu=1, chrf=1),
         "row_notes": [row for row in [*systems, *translations] if row.get("note")],
         "signatures": [
             row[name] for row in translations[:1] for name in ("bleu_signature", "chrf_signature")
         ],
         "examples": examples,
         "triples": triples,
-        "images": {
-            name: (caption, base64.b64encode((folder / name).read_bytes()).decode())
-            for name, caption in captions.items()
-        },
+        "images": pages.embed(folder, captions),
     }
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fairseq_genext.evaluation"),
-        autoescape=lambda name: name.startswith("report.html"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    for name in ("report.html", "report.md"):
-        page = environment.get_template(f"{name}.j2").render(context)
-        (folder / name).write_text(page, encoding="utf-8")
+    pages.render("report", context, folder)
     figures = {
         "title": manifest.entries["title"],
         "findings": context["findings"],
@@ -306,23 +227,7 @@ def write_report(manifest: Manifest, folder: Path) -> None:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fairseq_genext.evaluation.report",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("manifest", type=Path)
-    parser.add_argument("--output", type=Path, required=True, help="folder to write")
-    args = parser.parse_args()
-    manifest = Manifest(args.manifest)
-    # Everything is made aside first: a report that fails leaves the last one as it was.
-    with tempfile.TemporaryDirectory() as made:
-        write_report(manifest, Path(made))
-        args.output.mkdir(parents=True, exist_ok=True)
-        for path in Path(made).iterdir():
-            shutil.move(path, args.output / path.name)
-    print((args.output / "report.md").read_text(encoding="utf-8"))
-    print(f"wrote {args.output / 'report.html'}")
+    pages.command(__doc__, read_manifest, write_report)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,10 @@ class LSTMSeq2SeqDocConfig(FairseqDataclass):
         default=False,
         metadata={"help": "read the source left to right only; the context is then u wide, not 2u"},
     )
+    reverse_source: bool = field(
+        default=False,
+        metadata={"help": "read the source backwards, so that its start is near the target's"},
+    )
     decoder_embed_dim: int = field(default=256, metadata={"help": "target embedding width"})
     decoder_hidden_dim: int = field(
         default=512,
@@ -90,6 +94,7 @@ class LSTMSeq2SeqDoc(CheckedLoading, FairseqEncoderDecoderModel):
             num_layers=cfg.encoder_layers,
             bidirectional=not cfg.encoder_unidirectional,
             dropout=cfg.dropout,
+            reverse=cfg.reverse_source,
             decoder_hidden_dim=cfg.decoder_hidden_dim,
             decoder_layers=cfg.decoder_layers,
         )
@@ -103,6 +108,7 @@ class LSTMSeq2SeqDoc(CheckedLoading, FairseqEncoderDecoderModel):
             dropout=cfg.dropout,
             tie_embeddings=cfg.share_decoder_input_output_embed or cfg.share_all_embeddings,
             embed_tokens=encoder_embed if cfg.share_all_embeddings else None,
+            embed_scale=cfg.decoder_embed_dim**0.5,
         )
         return cls(encoder, decoder)
 
@@ -114,6 +120,7 @@ class RNNEncoder(FairseqEncoder):
         dictionary: source dictionary.
         embed_tokens: source embeddings.
         cell, hidden_dim, num_layers, bidirectional, dropout: see ``modules.rnn.RNN``.
+        reverse: read every source from its last token to its first (Sutskever et al. 2014, 3.3).
         decoder_hidden_dim, decoder_layers: the shape of the state that the decoder starts from.
     """
 
@@ -126,12 +133,16 @@ class RNNEncoder(FairseqEncoder):
         num_layers: int,
         bidirectional: bool,
         dropout: float,
+        reverse: bool,
         decoder_hidden_dim: int,
         decoder_layers: int,
     ) -> None:
         super().__init__(dictionary)
         self.pad = dictionary.pad()
+        self.reverse = reverse
         self.embed_tokens = embed_tokens
+        # Embeddings have the scale that tied output weights want; inputs want about N(0, 1).
+        self.embed_scale = embed_tokens.embedding_dim**0.5
         self.dropout = nn.Dropout(dropout)
         self.rnn = RNN(
             cell, embed_tokens.embedding_dim, hidden_dim, num_layers, dropout, bidirectional
@@ -156,8 +167,10 @@ class RNNEncoder(FairseqEncoder):
         if not self.training:
             warn_of_empty_source(src_lengths)
         # Packing wants the padding on the right; fairseq pads a translation's source on the left.
+        if self.reverse:
+            src_tokens = src_tokens.flip(1)
         src_tokens = utils.convert_padding_direction(src_tokens, self.pad, left_to_right=True)
-        inputs = self.dropout(self.embed_tokens(src_tokens))
+        inputs = self.dropout(self.embed_scale * self.embed_tokens(src_tokens))
         # Packed, the recurrence of each direction ends at the last real token, so the context of a
         # sentence does not depend on how far its batch is padded.
         packed = pack_padded_sequence(

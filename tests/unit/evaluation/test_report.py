@@ -204,4 +204,4 @@ def test_systems_of_one_name_in_two_tables_keep_their_curves(folder, monkeypatch
 def test_missing_entry(tmp_path):
     (tmp_path / "manifest.yaml").write_text("title: only\n")
     with pytest.raises(UsageError, match="has no entry 'references'"):
-        report.Manifest(tmp_path / "manifest.yaml")
+        report.read_manifest(tmp_path / "manifest.yaml")
