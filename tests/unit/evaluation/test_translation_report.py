@@ -13,23 +13,6 @@ from fairseq_genext.evaluation import translation_report
 from fairseq_genext.evaluation.significance import compare
 
 WORDS = tuple("abcdefghijklmnop")
-    "the",
-    "king",
-    "saw",
-    "land",
-    "bread",
-    "star",
-    "man",
-    "son",
-    "gave",
-    "made",
-    "a",
-    "an",
-    "old",
-    "new",
-    "great",
-    "light",
-]
 
 
 def sentences(number: int, seed: int) -> list[str]:
