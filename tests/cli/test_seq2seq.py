@@ -1,11 +1,17 @@
 """Every seq2seq architecture through fairseq's commands."""
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
 from commands import run
 from conftest import SIZES
+from PIL import Image
+
+from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation import attention_maps
 
 COMMON = (
     "mt", "--task", "translation", "--optimizer", "fused_adamw", "--clip-value", 1.0,
@@ -151,3 +157,34 @@ def test_alignment_is_of_the_source_as_given(dbam):
             right += source[source_word] == hypothesis[target_word]
             total += 1
     assert total > 5 * SIZES["test"] and right / total > 0.3  # a sixth would be chance
+
+
+def test_attention_is_drawn(dbam):
+    """The command of the README; its figures are those of the model's own forward pass."""
+    sentences = ["the old priest took away all the land", "she saw them"]
+    command = [
+        sys.executable, "-m", "fairseq_genext.evaluation.attention_maps", "mt", *sentences,
+        "--path", "dbam/checkpoint_last.pt", "--output", "maps/maps.png",
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=dbam, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.splitlines()[-1] == "wrote maps/maps.png"
+    with Image.open(dbam / "maps" / "maps.png") as image:
+        assert image.size[0] > 1000 and len(set(image.convert("L").resize((64, 64)).tobytes())) > 20
+
+    model, task = attention_maps.load(str(dbam / "mt"), str(dbam / "dbam/checkpoint_last.pt"))
+    maps = attention_maps.read_maps(model, task, sentences[0])
+    assert maps.source == [*sentences[0].split(), "</s>"] and maps.target[-1] == "</s>"
+    for first, second in maps.attentions:
+        middle = (len(maps.source) + 1) // 2
+        assert (first[:, middle:] == 0).all() and (second[:, :middle] == 0).all()
+        torch.testing.assert_close(first.sum(dim=1), torch.ones(len(maps.target)))
+    for scale, shift in maps.modulations:
+        assert (scale > 0).all() and (shift > 0).all()
+
+
+def test_attention_of_another_architecture(trained):
+    folder, (*_, path), _ = trained
+    if "lstm" in path:
+        with pytest.raises(UsageError, match="holds a LSTMSeq2SeqDoc; only dbam has halves"):
+            attention_maps.load(str(folder / "mt"), str(folder / path))

@@ -1,5 +1,7 @@
 """The context vector, against padding and against plain torch."""
 
+import dataclasses
+
 import pytest
 import torch
 from small_models import SEQ2SEQ, build, initialised
@@ -51,7 +53,7 @@ def test_equals_plain_torch_cells_with_the_same_weights(cell, dictionary):
             outputs.append(state[0] if cell == "lstm" else state)
         return outputs, state
 
-    embedded = encoder.embed_tokens(source).transpose(0, 1)
+    embedded = encoder.embed_tokens(source).transpose(0, 1) * 12**0.5
     _, forward = run(make(encoder.rnn.layers), embedded)
     _, backward = run(make(encoder.rnn.layers, "_reverse"), embedded.flip(0))
     if cell == "lstm":
@@ -59,7 +61,8 @@ def test_equals_plain_torch_cells_with_the_same_weights(cell, dictionary):
         context = state[0]
     else:
         state = context = torch.cat([forward, backward], dim=-1)
-    inputs = [torch.cat([x, context], -1) for x in decoder.embed_tokens(prev).transpose(0, 1)]
+    previous = decoder.embed_tokens(prev).transpose(0, 1) * 11**0.5
+    inputs = [torch.cat([x, context], -1) for x in previous]
     outputs, _ = run(make(decoder.rnn.layers), inputs, state)
     expected = decoder.output_projection(torch.stack(outputs, dim=1))
 
@@ -78,6 +81,19 @@ def test_context_is_read_at_every_step_and_starts_the_state(dictionary):
         changed[part] = zero if part == "context" else (zero[None], out["state"][1])
         differs, _ = model.decoder(prev, changed)
         assert (differs - logits).abs().amax(dim=-1).min() > 1e-4
+
+
+@pytest.mark.parametrize("left_pad", [True, False])
+def test_reversed_reading_is_reading_the_reversed(left_pad, dictionary):
+    config = SEQ2SEQ["seq2seq-gru-bridged"]
+    plain = build(config, dictionary).encoder
+    backwards = build(dataclasses.replace(config, reverse_source=True), dictionary).encoder
+    sentence, lengths = [5, 6, 7, 2], torch.tensor([4])
+    padding = [PAD, PAD]
+    given = torch.tensor([padding + sentence if left_pad else sentence + padding])
+    expected = plain(torch.tensor([sentence[::-1]]), lengths)
+    torch.testing.assert_close(backwards(given, lengths)["context"], expected["context"])
+    assert not torch.allclose(plain(given, lengths)["context"], expected["context"])
 
 
 def test_equal_shapes_need_no_bridge(dictionary):
