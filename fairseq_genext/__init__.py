@@ -6,12 +6,14 @@
 name                      flag                 room
 ========================= ==================== ==================================================
 lstm_seq2seq_doc          --arch               models/lstm_seq2seq_doc.py
+dbam                      --arch               models/dbam.py
 gpt_doc                   --arch               models/gpt_doc.py
 gan (preset gan_doc)      --arch               models/gan.py, with its players in gan/
 unconditional_generation  --task               tasks/unconditional_generation.py
 gan                       --task               tasks/gan.py
 adversarial               --criterion          criterions/adversarial.py
 sequence_mean_cross_entropy --criterion        criterions/sequence_mean_cross_entropy.py
+dbam                      --criterion          criterions/dbam.py
 fused_adamw               --optimizer          optim/fused_adamw.py
 two_player_adamw          --optimizer          optim/two_player_adamw.py
 ========================= ==================== ==================================================
@@ -20,9 +22,10 @@ two_player_adamw          --optimizer          optim/two_player_adamw.py
 ``evaluation/`` measures and reports, and imports nothing of the training side.
 """
 
-from fairseq_genext import compat
+from fairseq_genext import compat, precision
 
 compat.apply()
+precision.apply()
 
 # fairseq registers a user's tasks and models when --user-dir names this folder. Importing them here
 # too makes a plain `import fairseq_genext` (notebooks, tests) do the same.

@@ -4,10 +4,10 @@ The encoder is an autoregressive language model over the source (ARLM), the deco
 attentions in every layer, one to each half of the source, and two modulation decoders fine-tune the
 draft. With E the source's states, p the timing signal, y the target:
 
-    E_i = layer_norm(ARLM(x_1 … x_i))
+    E_i = layer_norm(ARLM(x_1 … x_i) + embed(x_i))
     h^l = RNN^l(u^{l-1}),                        u^0_t = embed(y_{t-1})
     c^l_k = attention^l_k(h^l + p, E + p, E)     over half k = 1, 2 of the source
-    u^l = layer_norm(u^{l-1} + W^l [h^l; c^l_1; c^l_2])
+    u^l = layer_norm(h^l + W^l [h^l; c^l_1; c^l_2])
     d^0 = u^L,  d^k = modulation_k(d^{k-1}, c^L_k),   p(y_t | y_<t, x) = softmax(W d^2_t)
 
 The article that describes it cites a paper that cannot be found; what stands here follows its
@@ -184,6 +184,8 @@ class ARLMEncoder(FairseqEncoder):
         super().__init__(dictionary)
         self.pad, self.eos = dictionary.pad(), dictionary.eos()
         self.arlm = arlm
+        self.embed_scale = cfg.encoder_embed_dim**0.5
+        self.dropout = nn.Dropout(cfg.dropout)
         self.layer_norm = nn.LayerNorm(cfg.encoder_embed_dim)
         self.parts = whole if cfg.single_attention else halves
         self.max_source_positions = cfg.max_source_positions
@@ -220,8 +222,12 @@ class ARLMEncoder(FairseqEncoder):
 
         # As in fairseq's language models, a text starts from the end of the one before.
         start = tokens.new_full((tokens.size(0), 1), self.eos)
-        states, _ = self.arlm(torch.cat([start, tokens], dim=1), features_only=True)
-        read = self.layer_norm(states)
+        # The word itself beside what was read up to it: an attention finds rare words by it, and
+        # with embeddings shared by both sides the output layer can name it.
+        text = torch.cat([start, tokens], dim=1)
+        states, _ = self.arlm(text, features_only=True)
+        words = self.dropout(self.embed_scale * self.arlm.embed_tokens(text))
+        read = self.layer_norm(states + words)
         last = read[torch.arange(tokens.size(0), device=tokens.device), src_lengths]
         return {
             "tokens": tokens,
@@ -304,7 +310,7 @@ class DBAMDecoder(FairseqIncrementalDecoder):
             Logits ``(batch, steps read, vocabulary)``, and a dict of
             ``attn``, ``(batch, steps read, source length)`` in the columns of the source as it was
             given: the mean over layers of the attentions, each counted by its share of what the
-            layer adds, for fairseq's ``--print-alignment``;
+            layer adds, for fairseq's ``--print-alignment`` (None in training);
             ``attentions``, for every layer the weights of each of its attentions, same shape;
             ``modulations``, (scale, shift) of every modulation decoder, each
             ``(batch, steps read, decoder_embed_dim)``;
@@ -323,9 +329,9 @@ class DBAMDecoder(FairseqIncrementalDecoder):
             query_time = timing_signal(end - x.size(1), end, like=x)
             key_time = timing_signal(0, source.size(1), like=source)
 
-        attentions, alignment = [], 0
+        attentions, alignment = [], None if self.training else 0.0
         for index, layer in enumerate(self.layers):
-            x, contexts, weights, shares = layer(
+            x, contexts, weights = layer(
                 x,
                 tuple(state[index : index + 1] for state in encoder_out["initial"]),
                 query_time,
@@ -335,9 +341,9 @@ class DBAMDecoder(FairseqIncrementalDecoder):
                 incremental_state,
             )
             attentions.append([self._in_given_columns(part, encoder_out) for part in weights])
-            alignment = alignment + sum(
-                share * part for share, part in zip(shares, attentions[-1], strict=True)
-            )
+            if not self.training:
+                shares = zip(layer.shares(contexts), attentions[-1], strict=True)
+                alignment = alignment + sum(share * part for share, part in shares)
 
         draft, modulations = x, []
         for index, modulate in enumerate(self.modulation):
@@ -347,7 +353,7 @@ class DBAMDecoder(FairseqIncrementalDecoder):
             modulations.append((scale, shift))
 
         extra = {
-            "attn": alignment / len(self.layers),
+            "attn": None if self.training else alignment / len(self.layers),
             "attentions": attentions,
             "modulations": modulations,
         }
@@ -400,7 +406,7 @@ class DecoderLayer(nn.Module):
         value: Tensor,
         parts: list[Tensor],
         incremental_state: dict | None,
-    ) -> tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]:
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """
         Args:
             x: ``(batch, time, dim)``.
@@ -413,8 +419,7 @@ class DecoderLayer(nn.Module):
 
         Returns:
             The layer's output ``(batch, time, dim)``, and for each attention the context
-            ``(batch, time, dim)``, the weights ``(batch, time, source length)`` and its share
-            ``(batch, time, 1)`` of what all of them add to the output, which sums to 1.
+            ``(batch, time, dim)`` and the weights ``(batch, time, source length)``.
         """
         hidden, _ = self.rnn(x, initial, incremental_state)
         contexts, weights = [], []
@@ -423,12 +428,16 @@ class DecoderLayer(nn.Module):
             contexts.append(context)
             weights.append(weight)
         update = self.join(torch.cat([hidden, *contexts], dim=-1))
-        return self.layer_norm(x + self.dropout(update)), contexts, weights, self._shares(contexts)
+        # Not x + …: x holds the previous word, which tied output weights would say once more.
+        return self.layer_norm(hidden + self.dropout(update)), contexts, weights
 
     @torch.no_grad()
-    def _shares(self, contexts: list[Tensor]) -> list[Tensor]:
-        # Each attention's weights sum to 1, also over a half that has nothing to say; the norm of
-        # what a context adds tells (Kobayashi et al. 2020, https://arxiv.org/abs/2004.10102).
+    def shares(self, contexts: list[Tensor]) -> list[Tensor]:
+        """Each attention's share ``(batch, time, 1)`` of what all of them add to the output.
+
+        Weights sum to 1 also over a half that has nothing to say; the norm of what a context adds
+        tells (Kobayashi et al. 2020, https://arxiv.org/abs/2004.10102). The shares sum to 1.
+        """
         _, *parts = self.join.weight.split(self.join.out_features, dim=1)
         added = [context @ part.T for context, part in zip(contexts, parts, strict=True)]
         norms = torch.stack([update.norm(dim=-1, keepdim=True) for update in added])
