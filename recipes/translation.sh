@@ -10,7 +10,8 @@ source "$HERE/lib/translation_systems.sh"
 usage() {
     cat <<HELP
 usage: bash recipes/translation.sh [DATA] [--source L] [--target L] [--budget B] [--seeds "1 2 …"]
-                                   [--systems "NAME …"] [--ablation B] [--output FOLDER]
+                                   [--systems "NAME …"] [--ablation B] [--vocabulary N]
+                                   [--output FOLDER]
 
 Trains fairseq's lstm and transformer, dbam, and two systems without attention, fairseq's and ours,
 at equal numbers of parameters, updates and tokens; translates greedily and with a beam of 5; writes
@@ -26,13 +27,14 @@ FOLDER/report/translation_report.html, .md, .json and plots. Run again, it skips
   --seeds "N …"     a run of every system for each (default: 1)
   --systems "…"     any of ${SYSTEMS[*]} (default: all)
   --ablation B      also train dbam without each of its parts for B updates, with the first seed
+  --vocabulary N    joint sentencepieces (default: 8000)
   --output FOLDER   where everything goes (default: runs/translation of the project)
 
 To start over, delete FOLDER.
 HELP
 }
 
-OUTPUT="$PROJECT/runs/translation" SOURCE="" TARGET="" BUDGET=small SEEDS=1 ABLATION=""
+OUTPUT="$PROJECT/runs/translation" SOURCE="" TARGET="" BUDGET=small SEEDS=1 ABLATION="" VOCABULARY=8000
 CHOSEN="${SYSTEMS[*]}" PAIRS=""
 COMMAND="bash recipes/translation.sh"
 for argument in "$@"; do
@@ -41,7 +43,8 @@ done
 while [ $# -gt 0 ]; do
     case "$1" in
     --help | -h) usage && exit 0 ;;
-    --output | --source | --target | --budget | --seeds | --systems | --ablation)
+    --output | --source | --target | --budget | --seeds | --systems | --ablation | \
+        --vocabulary)
         [ $# -ge 2 ] || fail "$1 needs a value; see --help"
         case "$1" in
         --output) OUTPUT="$2" ;;
@@ -51,6 +54,7 @@ while [ $# -gt 0 ]; do
         --seeds) SEEDS="$2" ;;
         --systems) CHOSEN="$2" ;;
         --ablation) ABLATION="$2" ;;
+        --vocabulary) VOCABULARY="$2" ;;
         esac
         shift 2
         ;;
@@ -68,7 +72,7 @@ small) UPDATES=800 TOKENS=2000 ;;
 full) UPDATES=12000 TOKENS=4096 ;;
 *) UPDATES="$BUDGET" TOKENS=2000 ;;
 esac
-for number in "$UPDATES" $SEEDS ${ABLATION:-1}; do
+for number in "$UPDATES" "$VOCABULARY" $SEEDS ${ABLATION:-1}; do
     [[ "$number" =~ ^[1-9][0-9]*$ ]] || fail "$number is not a positive whole number; see --help"
 done
 for name in $CHOSEN; do

@@ -4,7 +4,7 @@
 #                                        TARGET} and DATA/pieces.model from a folder of Multi30k's
 #                                        layout, or from KJV and BBE without one
 #
-# Uses OUTPUT, SOURCE and TARGET; sets DATA.
+# Uses OUTPUT, SOURCE, TARGET and VOCABULARY; sets DATA.
 
 find_split() { # FOLDER LANGUAGE NAMES …: the file of the first name there is, plain or packed
     local folder="$1" language="$2" name path
@@ -17,12 +17,13 @@ find_split() { # FOLDER LANGUAGE NAMES …: the file of the first name there is,
             fi
         done
     done
-    fail "$folder has no ${1}.$language or ${1}.$language.gz"
+    fail "$folder has no $name.$language or $name.$language.gz"
 }
 
 copy_pairs() { # FOLDER: takes a folder of Multi30k's layout
     local language split path
     mkdir -p "$DATA"
+    local names
     for language in "$SOURCE" "$TARGET"; do
         for split in "train train" "valid val valid" "test test_2016_flickr test"; do
             read -r split names <<<"$split"
@@ -47,7 +48,7 @@ cut_pairs() {
             encode+=(--encode "$DATA/$split.$side" "$DATA/$split.pieces.$side")
         done
     done
-    python -m fairseq_genext.data.pieces "$DATA/pieces" --vocabulary 8000 \
+    python -m fairseq_genext.data.pieces "$DATA/pieces" --vocabulary "$VOCABULARY" \
         --train "$DATA/train.$SOURCE" "$DATA/train.$TARGET" "${encode[@]}"
 }
 

@@ -85,12 +85,16 @@ def main() -> None:
             f"{updates} updates of up to {args.tokens:,} tokens for every system, "
             f"seed {', '.join(seeds.split())}."
         )
+    vocabulary, pairs = (
+        sum(1 for _ in (args.data / name).open(encoding="utf-8"))
+        for name in ("pieces.vocab", f"train.{source}")
+    )
     manifest = {
         "title": f"Translation systems side by side: {source} to {target}",
         "command": args.command,
         "notes": [
-            f"8,000 joint sentencepieces, one table of embeddings for both sides and the output; "
-            f"{sum(1 for _ in (args.data / f'train.{source}').open(encoding='utf-8')):,} pairs to "
+            f"{vocabulary:,} joint sentencepieces, one table of embeddings for both sides and the "
+            f"output; {pairs:,} pairs to "
             f"train on; the checkpoint with the best validation likelihood translates the test "
             "split. Seconds and speeds are of one machine doing nothing else."
         ],

@@ -1,0 +1,81 @@
+"""The translation recipes from a folder of pairs to the report, with a handful of updates."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commands import USER_DIR
+from conftest import SIZES
+
+RECIPES = Path(USER_DIR).parent / "recipes"
+
+
+def recipe(name, *argv, cwd):
+    command = ["bash", RECIPES / name, *map(str, argv)]
+    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def pairs(corpus, tmp_path_factory):
+    """Multi30k's layout, some of it packed."""
+    folder = tmp_path_factory.mktemp("pairs of text")
+    for split, name in (("train", "train"), ("valid", "val"), ("test", "test_2016_flickr")):
+        (folder / f"{name}.en").write_text((corpus / f"{split}.en").read_text())
+        with gzip.open(folder / f"{name}.up.gz", "wt") as file:
+            file.write((corpus / f"{split}.up").read_text())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(pairs):
+    done = recipe(
+        "translation.sh", pairs, "--source", "en", "--target", "up", "--vocabulary", 60,
+        "--budget", 3, "--seeds", "1 2", "--systems", "lstm dbam", "--output", pairs / "out",
+        cwd=pairs,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return pairs / "out", done
+
+
+def test_report(made):
+    output, done = made
+    figures = json.loads((output / "report" / "translation_report.json").read_text())
+    (table,) = figures["tables"]
+    rows = {(row["name"], row["seed"], row["decoding"]): row for row in table["runs"]}
+    assert set(rows) == {
+        (name, seed, decoding)
+        for name in ("lstm", "dbam")
+        for seed in (1, 2)
+        for decoding in ("greedy", "beam 5")
+    }
+    for row in rows.values():
+        assert row["updates"] == 3 and row["sentences_per_second"] > 0
+        lines = (output / row["hypotheses"]).read_text().splitlines()
+        assert len(lines) == SIZES["test"]
+    assert table["baseline"] == "lstm" and rows["dbam", 1, "greedy"]["difference"] is not None
+    assert "tok:13a" in done.stdout and "lower" not in done.stderr
+    assert '--seeds "1 2"' in (output / "report" / "translation_report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["nowhere"], "nowhere is not a folder"),
+        (["."], "has no train.de or train.de.gz"),
+        (["--budget", "some"], "some is not a positive whole number"),
+        (["--systems", "lstm rnn"], "there is no system rnn; choose among lstm dbam"),
+        (["--seeds"], "--seeds needs a value"),
+    ],
+)
+def test_bad_arguments(argv, says, tmp_path):
+    done = recipe("translation.sh", *argv, "--output", "out", cwd=tmp_path)
+    if argv[-1] == "--seeds":
+        done = recipe("translation.sh", *argv, cwd=tmp_path)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1 and says in done.stderr
+    assert not list(tmp_path.iterdir())
