@@ -62,7 +62,7 @@ DBAM = {
     )
     for name, flags in {
         "rnn": {},
-        "gru": {"rnn_cell": "gru"},
+        "lstm": {"rnn_cell": "lstm"},
         "gpt": {"arlm": "gpt", "max_source_positions": 16},
         "plain": {"single_attention": True, "no_timing_signal": True, "modulation_decoders": 0},
     }.items()

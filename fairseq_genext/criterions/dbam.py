@@ -29,7 +29,7 @@ class DBAMCriterionConfig(FairseqDataclass):
         default=0.0, metadata={"help": "share of the target's probability spread over all words"}
     )
     arlm_loss_weight: float = field(
-        default=0.5,
+        default=0.1,
         metadata={"help": "weight of the encoder's language model loss; 0 turns it off"},
     )
     draft_loss_weight: float = field(
@@ -51,7 +51,7 @@ class DBAMCriterion(FairseqCriterion):
         self,
         task,
         label_smoothing: float = 0.0,
-        arlm_loss_weight: float = 0.5,
+        arlm_loss_weight: float = 0.1,
         draft_loss_weight: float = 0.0,
     ) -> None:
         super().__init__(task)

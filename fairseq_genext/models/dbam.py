@@ -48,7 +48,7 @@ class DBAMConfig(FairseqDataclass):
     arlm: str = field(
         default="rnn", metadata={"help": "the encoder's language model: rnn or gpt (Transformer)"}
     )
-    rnn_cell: str = field(default="lstm", metadata={"help": "lstm, gru or rnn, in every RNN"})
+    rnn_cell: str = field(default="gru", metadata={"help": "lstm, gru or rnn, in every RNN"})
     encoder_embed_dim: int = field(
         default=256, metadata={"help": "width of source embeddings and of the ARLM"}
     )
@@ -68,7 +68,7 @@ class DBAMConfig(FairseqDataclass):
     )
     modulation_dim: int = field(default=64, metadata={"help": "width of a modulation decoder"})
     dropout: float = field(
-        default=0.3, metadata={"help": "dropout on embeddings, between layers and on the draft"}
+        default=0.2, metadata={"help": "dropout on embeddings, between layers and on the draft"}
     )
     attention_dropout: float = field(
         default=0.0, metadata={"help": "dropout on the weights of the attentions to the source"}
@@ -501,6 +501,6 @@ def dbam_iwslt_de_en(args) -> None:
         encoder_layers=6,
         encoder_attention_heads=4,
         decoder_embed_dim=512,
-        decoder_layers=4,
+        decoder_layers=5,
         modulation_dim=256,
     )

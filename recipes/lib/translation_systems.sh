@@ -11,7 +11,7 @@ ABLATIONS=(dbam dbam_single_attention dbam_no_timing_signal dbam_no_modulation
     dbam_one_modulation_decoder dbam_no_arlm_loss)
 
 COMMON=(
-    --share-all-embeddings --dropout 0.3 --optimizer fused_adamw --clip-norm 1.0
+    --share-all-embeddings --optimizer fused_adamw --clip-norm 1.0
     --lr-scheduler cosine --best-checkpoint-metric nll_loss
 )
 SMOOTHED=(--criterion label_smoothed_cross_entropy --label-smoothing 0.1)
@@ -20,18 +20,18 @@ LSTM=(
     --decoder-embed-dim 256 --decoder-hidden-size 256 --decoder-out-embed-dim 256
 )
 DBAM=(
-    --arch dbam --rnn-cell gru --encoder-embed-dim 232 --decoder-embed-dim 232
-    --criterion dbam --label-smoothing 0.1 --arlm-loss-weight 0.1 --lr 2e-3
+    --arch dbam --encoder-embed-dim 232 --decoder-embed-dim 232 --dropout 0.2
+    --criterion dbam --label-smoothing 0.1 --lr 2e-3
 )
 
 system_flags() {
     case "$1" in
-    lstm) FLAGS=("${LSTM[@]}" "${SMOOTHED[@]}" --lr 2e-3) ;;
-    lstm_no_attention) FLAGS=("${LSTM[@]}" --decoder-attention 0 "${SMOOTHED[@]}" --lr 2e-3) ;;
+    lstm) FLAGS=("${LSTM[@]}" "${SMOOTHED[@]}" --dropout 0.3 --lr 2e-3) ;;
+    lstm_no_attention) FLAGS=("${LSTM[@]}" --decoder-attention 0 "${SMOOTHED[@]}" --dropout 0.3 --lr 2e-3) ;;
     lstm_seq2seq_doc)
         FLAGS=(
             --arch lstm_seq2seq_doc --encoder-embed-dim 256 --encoder-hidden-dim 232
-            --decoder-embed-dim 256 --decoder-hidden-dim 256 "${SMOOTHED[@]}" --lr 2e-3
+            --decoder-embed-dim 256 --decoder-hidden-dim 256 --dropout 0.3 "${SMOOTHED[@]}" --lr 2e-3
         )
         ;;
     transformer)
@@ -39,7 +39,7 @@ system_flags() {
             --arch transformer --encoder-layers 3 --decoder-layers 3
             --encoder-embed-dim 208 --encoder-ffn-embed-dim 480 --encoder-attention-heads 4
             --decoder-embed-dim 208 --decoder-ffn-embed-dim 480 --decoder-attention-heads 4
-            "${SMOOTHED[@]}" --lr 2e-3
+            --dropout 0.3 "${SMOOTHED[@]}" --lr 2e-3
         )
         ;;
     dbam) FLAGS=("${DBAM[@]}") ;;

@@ -1,10 +1,13 @@
 """What DBAM must hold beside what every decoder must."""
 
 import dataclasses
+from argparse import Namespace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from fairseq.criterions.cross_entropy import CrossEntropyCriterion
+from fairseq.models import ARCH_CONFIG_REGISTRY, ARCH_MODEL_REGISTRY
 from small_models import DBAM, LANGUAGE_MODELS, build, initialised
 
 from fairseq_genext.criterions.dbam import DBAMCriterion
@@ -36,7 +39,7 @@ def model(request, dictionary):
 
 
 def task_of(dictionary):
-    return type("Task", (), {"target_dictionary": dictionary})()
+    return SimpleNamespace(target_dictionary=dictionary)
 
 
 def batch(left: bool) -> dict:
@@ -158,7 +161,7 @@ def test_gradients_reach_every_parameter(model, dictionary):
         assert param.grad is not None and param.grad.abs().sum() > 0, name
 
 
-@pytest.mark.parametrize(("name", "lm"), [("dbam-rnn", "gan-lstm"), ("dbam-gpt", "gpt_doc")])
+@pytest.mark.parametrize(("name", "lm"), [("dbam-rnn", "gan-gru"), ("dbam-gpt", "gpt_doc")])
 def test_arlm_loss_is_a_plain_language_models(name, lm, dictionary):
     """Of the same weights in a language model of fairseq, by fairseq's cross entropy."""
     model = build(DBAM[name], dictionary)
@@ -190,6 +193,20 @@ def test_keys_are_projected_once_a_sentence(dictionary):
     for end in range(1, 5):
         model.decoder(PREV[:, :end], encoder_out=encoder_out, incremental_state=state)
     assert len(calls) == 4
+
+
+def test_preset_is_about_as_large_as_fairseqs_transformer(dictionary):
+    """Beside the embeddings, whose size is the dictionary's."""
+    task = SimpleNamespace(source_dictionary=dictionary, target_dictionary=dictionary)
+    sizes = []
+    for name in ("dbam_iwslt_de_en", "transformer_iwslt_de_en"):
+        args = Namespace(share_all_embeddings=True)
+        ARCH_CONFIG_REGISTRY[name](args)
+        if name.startswith("dbam"):
+            args = DBAMConfig(**vars(args))
+        model = ARCH_MODEL_REGISTRY[name].build_model(args, task)
+        sizes.append(sum(param.numel() for param in model.parameters()))
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.1) and sizes[1] > 30e6
 
 
 @pytest.mark.parametrize(
