@@ -38,14 +38,17 @@ SEQ2SEQ = {
     f"seq2seq-{cell}{name}": LSTMSeq2SeqDocConfig(
         _name="lstm_seq2seq_doc",
         rnn_cell=cell,
-        encoder_embed_dim=12,
-        encoder_hidden_dim=7,
-        decoder_embed_dim=11,
-        **shape,
+        **{"encoder_embed_dim": 12, "encoder_hidden_dim": 7, "decoder_embed_dim": 11, **shape},
     )
     for cell in ("lstm", "gru", "rnn")
     for name, shape in {
         "": {"decoder_hidden_dim": 14},
+        "-deep": {
+            "encoder_embed_dim": 11,
+            "decoder_hidden_dim": 9,
+            "deep_output": True,
+            "share_all_embeddings": True,
+        },
         "-bridged": {"decoder_hidden_dim": 9, "decoder_layers": 2, "encoder_unidirectional": True},
     }.items()
 }

@@ -5,7 +5,7 @@ Cho et al. 2014 (https://arxiv.org/abs/1406.1078):
 
     context = final encoder state after the last real source token
     s_0     = bridge(context),   s_t = RNN(s_{t-1}, [embed(y_{t-1}); context])
-    p(y_t | y_<t, x) = softmax(W s_t)
+    p(y_t | y_<t, x) = softmax(W s_t),   or softmax(W V [s_t; embed(y_{t-1}); context])
 """
 
 from dataclasses import dataclass, field
@@ -56,6 +56,13 @@ class LSTMSeq2SeqDocConfig(FairseqDataclass):
         },
     )
     decoder_layers: int = field(default=1, metadata={"help": "decoder layers"})
+    deep_output: bool = field(
+        default=False,
+        metadata={
+            "help": "predict from decoder state, previous word and context, not from the state "
+            "alone"
+        },
+    )
     dropout: float = field(
         default=0.2,
         metadata={"help": "dropout on embeddings, between layers and before the output layer"},
@@ -109,6 +116,7 @@ class LSTMSeq2SeqDoc(CheckedLoading, FairseqEncoderDecoderModel):
             tie_embeddings=cfg.share_decoder_input_output_embed or cfg.share_all_embeddings,
             embed_tokens=encoder_embed if cfg.share_all_embeddings else None,
             embed_scale=cfg.decoder_embed_dim**0.5,
+            deep_output=cfg.deep_output,
         )
         return cls(encoder, decoder)
 
@@ -211,10 +219,11 @@ def check(cfg: LSTMSeq2SeqDocConfig, task) -> None:
         "decoder_layers",
     )
     tied = cfg.share_decoder_input_output_embed or cfg.share_all_embeddings
-    if tied and cfg.decoder_hidden_dim != cfg.decoder_embed_dim:
+    if tied and not cfg.deep_output and cfg.decoder_hidden_dim != cfg.decoder_embed_dim:
         raise UsageError(
             f"--decoder-hidden-dim {cfg.decoder_hidden_dim} does not fit tied embeddings of "
-            f"--decoder-embed-dim {cfg.decoder_embed_dim}: make them equal or do not share"
+            f"--decoder-embed-dim {cfg.decoder_embed_dim}: make them equal, add --deep-output, or "
+            "do not share"
         )
     if cfg.share_all_embeddings:
         require_joined_dictionary(cfg, task)

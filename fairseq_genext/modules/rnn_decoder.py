@@ -24,9 +24,12 @@ class RNNDecoder(FairseqIncrementalDecoder):
         tie_embeddings: the output layer shares the weights of the input embeddings.
         embed_tokens: embeddings to share with another module, instead of new ones.
         embed_scale: what embeddings are multiplied by when they are read.
+        deep_output: predict from the state, the previous word and the context, joined by a linear
+            layer of width ``embed_dim`` (Cho et al. 2014, section 2.2: g(s_t, y_{t-1}, c)), and not
+            from the state alone.
 
     Raises:
-        ValueError: embeddings are tied, but ``hidden_dim`` differs from ``embed_dim``.
+        ValueError: embeddings are tied, but the features have another width than ``embed_dim``.
     """
 
     def __init__(
@@ -41,9 +44,11 @@ class RNNDecoder(FairseqIncrementalDecoder):
         tie_embeddings: bool = False,
         embed_tokens: nn.Embedding | None = None,
         embed_scale: float = 1.0,
+        deep_output: bool = False,
     ) -> None:
         super().__init__(dictionary)
-        if tie_embeddings and hidden_dim != embed_dim:
+        feature_dim = embed_dim if deep_output else hidden_dim
+        if tie_embeddings and feature_dim != embed_dim:
             raise ValueError(
                 f"hidden width {hidden_dim} does not fit tied embeddings of width {embed_dim}"
             )
@@ -51,7 +56,10 @@ class RNNDecoder(FairseqIncrementalDecoder):
         self.embed_scale = embed_scale
         self.embed_tokens = embed_tokens or embedding(len(dictionary), embed_dim, self.pad)
         self.rnn = RNN(cell, embed_dim + context_dim, hidden_dim, num_layers, dropout)
-        self.output_projection = nn.Linear(hidden_dim, len(dictionary), bias=not tie_embeddings)
+        self.deep_output = None
+        if deep_output:
+            self.deep_output = nn.Linear(hidden_dim + embed_dim + context_dim, embed_dim)
+        self.output_projection = nn.Linear(feature_dim, len(dictionary), bias=not tie_embeddings)
         if tie_embeddings:
             self.output_projection.weight = self.embed_tokens.weight
         self.dropout = nn.Dropout(dropout)
@@ -74,7 +82,7 @@ class RNNDecoder(FairseqIncrementalDecoder):
                 last token is read.
             token_embeddings: ``(batch, steps read, embed_dim)``, taken instead of the embeddings
                 of ``prev_output_tokens``: the way in for tokens that carry a gradient.
-            features_only: return the hidden states instead of the logits.
+            features_only: return what the output layer reads instead of the logits.
 
         Returns:
             Logits ``(batch, time, vocabulary)``, and None, where other decoders have attention.
@@ -93,15 +101,17 @@ class RNNDecoder(FairseqIncrementalDecoder):
             inputs = torch.cat([inputs, context], dim=-1)
 
         features, _ = self.rnn(inputs, state, incremental_state)
+        if self.deep_output is not None:
+            features = self.deep_output(torch.cat([features, inputs], dim=-1))
         features = self.dropout(features)
         return features if features_only else self.output_layer(features), None
 
     def extract_features(self, prev_output_tokens: Tensor, **kwargs) -> tuple[Tensor, None]:
-        """Hidden states ``(batch, time, hidden_dim)``; arguments as in ``forward``."""
+        """What the output layer reads, ``(batch, time, width)``; arguments as in ``forward``."""
         return self.forward(prev_output_tokens, features_only=True, **kwargs)
 
     def output_layer(self, features: Tensor, **unused) -> Tensor:
-        """``(…, hidden_dim)`` to logits ``(…, vocabulary)``."""
+        """``(…, width)`` to logits ``(…, vocabulary)``."""
         return self.output_projection(features)
 
     def max_positions(self) -> int:

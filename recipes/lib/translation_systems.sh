@@ -4,7 +4,7 @@
 #
 # With 8,000 joint pieces all have about 4.4 million parameters, 2 million of them in the one table
 # of embeddings that both sides and the output layer share; the two without attention have 4.2.
-# Learning rates were chosen among 1e-3, 2e-3 and 4e-3 by validation loss.
+# Rates and dropout were chosen by validation loss after 544 updates on Multi30k de-en.
 
 SYSTEMS=(lstm dbam transformer lstm_no_attention lstm_seq2seq_doc)
 ABLATIONS=(dbam dbam_single_attention dbam_no_timing_signal dbam_no_modulation
@@ -30,8 +30,9 @@ system_flags() {
     lstm_no_attention) FLAGS=("${LSTM[@]}" --decoder-attention 0 "${SMOOTHED[@]}" --dropout 0.3 --lr 2e-3) ;;
     lstm_seq2seq_doc)
         FLAGS=(
-            --arch lstm_seq2seq_doc --encoder-embed-dim 256 --encoder-hidden-dim 232
-            --decoder-embed-dim 256 --decoder-hidden-dim 256 --dropout 0.3 "${SMOOTHED[@]}" --lr 2e-3
+            --arch lstm_seq2seq_doc --rnn-cell gru --encoder-embed-dim 256 --encoder-hidden-dim 272
+            --decoder-embed-dim 256 --decoder-hidden-dim 256 --deep-output --dropout 0.2
+            "${SMOOTHED[@]}" --lr 2e-3
         )
         ;;
     transformer)
