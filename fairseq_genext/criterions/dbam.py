@@ -44,7 +44,8 @@ class DBAMCriterion(FairseqCriterion):
     A term of weight 0 is not computed in training; validation logs all three.
 
     Raises:
-        UsageError: ``label_smoothing`` is not in [0, 1), or a weight is negative.
+        UsageError: ``label_smoothing`` is not in [0, 1), a weight is negative, or the model is
+            another than ``dbam``.
     """
 
     def __init__(
@@ -74,6 +75,8 @@ class DBAMCriterion(FairseqCriterion):
             for name, weight in self.weights.items()
         }
         logits, extra = model(**sample["net_input"], **wanted)
+        if extra is None or "modulations" not in extra:
+            raise UsageError("--criterion dbam needs --arch dbam: no other model has its terms")
         loss, nll = self._term(logits, sample["target"], self.label_smoothing)
         logging_output = {
             "nll_loss": nll.sum().data,

@@ -47,6 +47,20 @@ MT = (
     "--max-update",
     1,
 )
+DBAM = (
+    "--task",
+    "translation",
+    "--arch",
+    "dbam_tiny",
+    "--criterion",
+    "dbam",
+    "--optimizer",
+    "fused_adamw",
+    "--batch-size",
+    8,
+    "--max-update",
+    1,
+)
 
 WRONG = {
     "noise of no width": ("lm", *GAN, "--noise-dim", 0, "--noise-dim is 0; it must be greater"),
@@ -61,6 +75,17 @@ WRONG = {
     ),
     "separate dictionaries": (
         "mt", *MT, "--share-all-embeddings", "--decoder-hidden-dim", 16, "needs a joined dictionary"
+    ),
+    "unknown language model": ("mt", *DBAM, "--arlm", "cnn", "choose one of rnn, gpt"),
+    "modulation decoders": ("mt", *DBAM, "--modulation-decoders", 3, "choose one of 0, 1, 2"),
+    "attention heads": (
+        "mt", *DBAM, "--decoder-attention-heads", 3, "--decoder-embed-dim 16 cannot be divided"
+    ),
+    "odd width": ("mt", *DBAM, "--encoder-embed-dim", 6, "--encoder-attention-heads", 1,
+        "--decoder-embed-dim", 9, "--decoder-attention-heads", 3, "--decoder-embed-dim 9 must be"),
+    "negative weight": ("mt", *DBAM, "--arlm-loss-weight", -1, "--arlm-loss-weight is -1.0"),
+    "another model's criterion": (
+        "mt", *DBAM, "--arch", "lstm_seq2seq_doc_tiny", "--criterion dbam needs --arch dbam"
     ),
     "heads": ("lm", *LM, "--decoder-attention-heads", 5, "cannot be divided among"),
     "no data": ("nowhere", *LM, "dict.txt does not exist"),
@@ -145,6 +170,38 @@ def test_resume_with_another_dictionary_leaves_the_checkpoint(models):
     assert_one_line(result, "the checkpoint was trained with a dictionary of")
     assert last.read_bytes() == before
     assert not (models / "gpt_doc_tiny" / "crash.pt").exists()
+
+
+@pytest.fixture(scope="module")
+def short(folder):
+    """A dbam that takes no more than five source tokens."""
+    flags = ("--max-source-positions", 5, "--skip-invalid-size-inputs-valid-test")
+    run("fairseq-train", "mt", *DBAM, *flags, "--save-dir", "short", folder=folder)
+    return folder, ("mt", "--task", "translation", "--path", "short/checkpoint_last.pt")
+
+
+def test_source_that_is_too_long_for_the_model(short):
+    folder, model = short
+    result = run("fairseq-generate", *model, folder=folder, expect=1)
+    assert_one_line(result, "is invalid")
+    assert not result.lines("H")
+    typed = "the king saw them\nthe old priest took away all the land\n"
+    result = run("fairseq-interactive", *model, folder=folder, stdin=typed, expect=1)
+    assert_one_line(result, "--max-source-positions")
+    skipped = run(
+        "fairseq-generate", *model, "--skip-invalid-size-inputs-valid-test", folder=folder
+    )
+    assert 0 < len(skipped.lines("H")) < 21
+
+
+def test_validation_source_that_is_too_long_stops_without_a_checkpoint(folder):
+    save_dir = folder / "saved too long"
+    result = run(
+        "fairseq-train", "mt", *DBAM, "--max-source-positions", 5, "--save-dir", save_dir,
+        folder=folder, expect=1,
+    )  # fmt: skip
+    assert_one_line(result, "is invalid")
+    assert not list(save_dir.iterdir())
 
 
 def test_negative_number_of_samples(models):
