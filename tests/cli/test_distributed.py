@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import USER_DIR
+from commands import USER_DIR, run
 
 DISTRIBUTED = (
     "--cpu", "--distributed-backend", "gloo", "--distributed-init-method", "env://",
@@ -15,18 +15,24 @@ DISTRIBUTED = (
     "--ddp-backend", "legacy_ddp", "--load-checkpoint-on-all-dp-ranks",
 )  # fmt: skip
 GAN = (
-    "--task", "gan", "--arch", "gan_doc_tiny", "--criterion", "adversarial", "--optimizer",
+    "lm", "--task", "gan", "--arch", "gan_doc_tiny", "--criterion", "adversarial", "--optimizer",
     "two_player_adamw", "--lr", "0.01", "--generator-pretrain-updates", 2,
     "--discriminator-pretrain-updates", 1, "--max-sample-length", 8, "--clip-value", 0.1,
 )  # fmt: skip
 
 
-def train(folder: Path, save_dir: str, updates: int) -> dict:
+DBAM = (
+    "mt", "--task", "translation", "--arch", "dbam_tiny", "--criterion", "dbam",
+    "--draft-loss-weight", 0.1, "--optimizer", "fused_adamw", "--lr", 0.001,
+)  # fmt: skip
+
+
+def train(folder: Path, save_dir: str, updates: int, flags: tuple = GAN) -> dict:
     script = Path(sys.executable).with_name("fairseq-train")
     command = [
         sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", 2, "--master_port", 0,
         "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0",
-        script, "lm", "--user-dir", USER_DIR, *GAN, *DISTRIBUTED, "--batch-size", 8,
+        script, *flags, "--user-dir", USER_DIR, *DISTRIBUTED, "--batch-size", 8,
         "--max-update", updates, "--save-dir", save_dir, "--num-workers", 0,
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -48,3 +54,15 @@ def test_two_processes_train_one_gan_and_resume_exactly(corpus, whole):
     assert whole["optimizer_history"][-1]["num_updates"] == 6
     for name, value in whole["model"].items():
         assert torch.equal(value, resumed["model"][name]), name
+
+
+def test_two_processes_train_a_dbam_as_one_that_accumulates(corpus):
+    """Each process's batches in turn are those of --update-freq 2, and so are the gradients."""
+    two = train(corpus, "dbam-two", 5, DBAM)["model"]
+    run(
+        "fairseq-train", *DBAM, "--batch-size", 8, "--update-freq", 2, "--max-update", 5,
+        "--save-dir", "dbam-one", "--num-workers", 0, folder=corpus,
+    )  # fmt: skip
+    one = torch.load(corpus / "dbam-one" / "checkpoint_last.pt", weights_only=True)["model"]
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-5)
