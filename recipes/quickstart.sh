@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to a report that compares a GPT, a GAN and a seq2seq model.
+# From nothing to a report that compares a GPT, a GAN and two seq2seq models.
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$HERE/lib/environment.sh"
@@ -10,7 +10,7 @@ usage() {
 usage: bash recipes/quickstart.sh [--output FOLDER] [--seed N] [--budget PERCENT] [--samples N]
 
 Makes a Python environment (.venv, or takes the active one), writes two small corpora, trains
-gpt_doc, gan_doc and lstm_seq2seq_doc with fairseq-train, samples and translates with
+gpt_doc, gan_doc, lstm_seq2seq_doc and dbam with fairseq-train, samples and translates with
 fairseq-generate, scores, and writes FOLDER/report/report.html, report.md, report.json and plots.
 Under 10 minutes on 2 CPU cores. Run again, it skips what is done; stopped, it resumes.
 
@@ -101,17 +101,17 @@ GAN=(
     "$DATA/bin-clauses" --task gan --arch gan_doc --criterion adversarial
     --optimizer two_player_adamw --batch-size 128
 )
-SEQ2SEQ=(
-    "$DATA/bin-kjv-bbe" --task translation --arch lstm_seq2seq_doc
-    --encoder-hidden-dim 128 --decoder-hidden-dim 256 --share-all-embeddings
-    --dropout 0 --criterion cross_entropy --optimizer fused_adamw --clip-norm 1.0
-    --max-tokens 1000 --required-batch-size-multiple 1
+TRANSLATION=(
+    "$DATA/bin-kjv-bbe" --task translation --share-all-embeddings --optimizer fused_adamw
+    --clip-norm 1.0 --max-tokens 1000 --required-batch-size-multiple 1
+    --best-checkpoint-metric nll_loss
 )
 GPT_UPDATES=$(updates 800)
 GAN_PRETRAIN=$(updates 420)
 GAN_DISCRIMINATOR=$(updates 40)
 GAN_UPDATES=$((GAN_PRETRAIN + GAN_DISCRIMINATOR + $(updates 100)))
 SEQ2SEQ_UPDATES=$(updates 1000)
+DBAM_UPDATES=$(updates 800)
 
 # An untrained model is one update at a learning rate of zero: the same code path, no luck.
 train gpt_doc_untrained "${GPT[@]}" --lr 0 --max-update 1 --disable-validation
@@ -126,9 +126,13 @@ train gan_doc "${GAN[@]}" --lr 3e-3 --discriminator-lr 1e-4 --generator-turns-lr
     --save-interval-updates "$GAN_PRETRAIN" --best-checkpoint-metric sample_bleu \
     --maximize-best-checkpoint-metric
 # Small batches: in one epoch, the number of updates counts more than their size.
-train lstm_seq2seq_doc "${SEQ2SEQ[@]}" --lr 8e-3 --lr-scheduler cosine \
-    --warmup-updates $(updates 100) --max-update "$SEQ2SEQ_UPDATES" \
-    --save-interval-updates $(updates 500) --keep-interval-updates 1
+train lstm_seq2seq_doc "${TRANSLATION[@]}" --arch lstm_seq2seq_doc --rnn-cell gru --deep-output \
+    --encoder-hidden-dim 128 --decoder-hidden-dim 256 --dropout 0 --criterion cross_entropy \
+    --lr 4e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
+    --max-update "$SEQ2SEQ_UPDATES" --save-interval-updates $(updates 500) --keep-interval-updates 1
+train dbam "${TRANSLATION[@]}" --arch dbam --encoder-embed-dim 192 --decoder-embed-dim 192 \
+    --dropout 0.1 --criterion dbam --lr 4e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
+    --max-update "$DBAM_UPDATES" --save-interval-updates $(updates 400) --keep-interval-updates 1
 
 # ---------------------------------------------------------------- sampling and scoring
 sample_and_score() { # NAME CHECKPOINT: samples from nothing, and held-out perplexity
@@ -143,18 +147,17 @@ sample_and_score() { # NAME CHECKPOINT: samples from nothing, and held-out perpl
     wait "$sampling"
 }
 
-translate() {
-    local name=lstm_seq2seq_doc
+translate() { # NAME
     fairseq-generate "$DATA/bin-kjv-bbe" --user-dir "$USER_DIR" --task translation \
-        --path "$OUTPUT/models/$name/checkpoint_best.pt" --gen-subset test --beam 1 \
+        --path "$OUTPUT/models/$1/checkpoint_best.pt" --gen-subset test --beam 1 \
         --max-tokens 8000 --max-len-b 100 --bpe sentencepiece \
-        --sentencepiece-model "$DATA/kjv-bbe/pieces.model" >"$OUTPUT/samples/$name.out"
+        --sentencepiece-model "$DATA/kjv-bbe/pieces.model" >"$OUTPUT/samples/$1.out"
 }
 
 extract_texts() {
     python -m fairseq_genext.evaluation.hypotheses --expect "$SAMPLES" \
         "$OUTPUT"/samples/{gpt_doc,gan_doc}{,_untrained}.out "$OUTPUT/samples/gan_doc_pretrained.out"
-    python -m fairseq_genext.evaluation.hypotheses "$OUTPUT/samples/lstm_seq2seq_doc.out" \
+    python -m fairseq_genext.evaluation.hypotheses "$OUTPUT"/samples/{lstm_seq2seq_doc,dbam}.out \
         --expect "$(wc -l <"$DATA/kjv-bbe/test.kjv")"
 }
 
@@ -174,7 +177,8 @@ step score-gpt_doc sample_and_score gpt_doc "$MODELS/gpt_doc/checkpoint_best.pt"
 step score-gan_doc_pretrained sample_and_score gan_doc_pretrained "$PRETRAINED"
 step score-gan_doc sample_and_score gan_doc "$MODELS/gan_doc/checkpoint_last.pt"
 step score-unigram unigram
-step translate translate
+step translate-lstm_seq2seq_doc translate lstm_seq2seq_doc
+step translate-dbam translate dbam
 step texts extract_texts
 
 # ---------------------------------------------------------------- report

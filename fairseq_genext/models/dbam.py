@@ -145,9 +145,8 @@ class DBAM(CheckedLoading, FairseqEncoderDecoderModel):
 
         Returns:
             Logits ``(batch, time, vocabulary)``, and the dict of ``HalfAttentionDecoder.forward``
-            with ``arlm``: logits ``(batch, source length, source vocabulary)`` of the source itself,
-            padded on the right, ``draft``: logits of the unmodulated draft, and ``source``: the
-            tokens that ``arlm`` predicts.
+            with ``arlm``: logits ``(batch, source length, source vocabulary)`` of the source,
+            padded on the right, and ``source``: the tokens that these predict.
         """
         encoder_out = self.encoder(src_tokens, src_lengths)
         logits, extra = self.decoder(

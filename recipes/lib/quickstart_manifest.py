@@ -76,13 +76,20 @@ def main() -> None:
             "references": "data/kjv-bbe/test.bbe",
             "systems": [
                 {
-                    "name": "lstm_seq2seq_doc",
-                    "hypotheses": "samples/lstm_seq2seq_doc.txt",
-                    **trained(folder, "lstm_seq2seq_doc"),
-                    "note": "one fixed vector must carry a whole verse of 32 pieces on average, "
-                    "and the budget is one epoch; copying is a strong baseline here, because the "
-                    "two wordings share names, short words and word order",
+                    "name": name,
+                    "hypotheses": f"samples/{name}.txt",
+                    **trained(folder, name),
+                    "note": note,
                 }
+                for name, note in (
+                    (
+                        "lstm_seq2seq_doc",
+                        "one fixed vector must carry a whole verse of 32 pieces on average; "
+                        "copying is a strong baseline here, because the two wordings share names, "
+                        "short words and word order",
+                    ),
+                    ("dbam", "attends to the source, so rare words and names can be copied"),
+                )
             ],
         },
     }
