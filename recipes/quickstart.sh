@@ -104,7 +104,6 @@ GAN=(
 TRANSLATION=(
     "$DATA/bin-kjv-bbe" --task translation --share-all-embeddings --optimizer fused_adamw
     --clip-norm 1.0 --max-tokens 1000 --required-batch-size-multiple 1
-    --best-checkpoint-metric nll_loss
 )
 GPT_UPDATES=$(updates 800)
 GAN_PRETRAIN=$(updates 420)
@@ -131,7 +130,8 @@ train lstm_seq2seq_doc "${TRANSLATION[@]}" --arch lstm_seq2seq_doc --rnn-cell gr
     --lr 4e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
     --max-update "$SEQ2SEQ_UPDATES" --save-interval-updates $(updates 500) --keep-interval-updates 1
 train dbam "${TRANSLATION[@]}" --arch dbam --encoder-embed-dim 192 --decoder-embed-dim 192 \
-    --dropout 0.1 --criterion dbam --lr 4e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
+    --dropout 0.1 --criterion dbam --best-checkpoint-metric nll_loss \
+    --lr 4e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
     --max-update "$DBAM_UPDATES" --save-interval-updates $(updates 400) --keep-interval-updates 1
 
 # ---------------------------------------------------------------- sampling and scoring

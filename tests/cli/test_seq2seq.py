@@ -97,8 +97,9 @@ def test_checkpoint_loads_in_weights_only_mode(trained):
     assert state["cfg"]["model"]["_name"] in path.replace("/", "_tiny/")
 
 
-@pytest.mark.parametrize("cell", ["gru", "rnn"])
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize(
+    ("name", "cell"), [("lstm_seq2seq_doc", "gru"), ("lstm_seq2seq_doc", "rnn"), ("dbam", "lstm")]
+)
 def test_other_cells_train_and_translate(corpus, name, cell):
     run(
         "fairseq-train", *COMMON, *ARCHITECTURES[name], "--rnn-cell", cell, "--max-update", 2,

@@ -35,7 +35,7 @@ def pairs(corpus, tmp_path_factory):
 def made(pairs):
     done = recipe(
         "translation.sh", pairs, "--source", "en", "--target", "up", "--vocabulary", 60,
-        "--budget", 3, "--seeds", "1 2", "--systems", "lstm dbam", "--output", pairs / "out",
+        "--budget", 3, "--seeds", "5", "--systems", "lstm dbam", "--output", pairs / "out",
         cwd=pairs,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
@@ -48,18 +48,15 @@ def test_report(made):
     (table,) = figures["tables"]
     rows = {(row["name"], row["seed"], row["decoding"]): row for row in table["runs"]}
     assert set(rows) == {
-        (name, seed, decoding)
-        for name in ("lstm", "dbam")
-        for seed in (1, 2)
-        for decoding in ("greedy", "beam 5")
+        (name, 5, decoding) for name in ("lstm", "dbam") for decoding in ("greedy", "beam 5")
     }
     for row in rows.values():
         assert row["updates"] == 3 and row["sentences_per_second"] > 0
         lines = (output / row["hypotheses"]).read_text().splitlines()
         assert len(lines) == SIZES["test"]
-    assert table["baseline"] == "lstm" and rows["dbam", 1, "greedy"]["difference"] is not None
-    assert "tok:13a" in done.stdout and "lower" not in done.stderr
-    assert '--seeds "1 2"' in (output / "report" / "translation_report.md").read_text()
+    assert table["baseline"] == "lstm" and rows["dbam", 5, "greedy"]["difference"] is not None
+    assert "tok:13a" in done.stdout
+    assert '--systems "lstm dbam"' in (output / "report" / "translation_report.md").read_text()
 
 
 @pytest.mark.parametrize(
