@@ -2,12 +2,13 @@
 
 import argparse
 import re
-import statistics
 import sys
 from pathlib import Path
 
 import yaml
 from trained_model import trained
+
+from fairseq_genext.evaluation.training_log import read_curves
 
 NOTES = {
     "lstm": "fairseq's own, with attention",
@@ -40,8 +41,8 @@ def translations(folder: Path, name: str) -> list[dict]:
 
 def tokens_per_second(folder: Path, name: str) -> float:
     """Target tokens a second of training, the median over its log."""
-    log = (folder / "models" / name / "train.log").read_text(encoding="utf-8")
-    return statistics.median(map(float, re.findall(r'"wps": "([\d.]+)"', log)))
+    curves = read_curves(folder / "models" / name / "train.log")
+    return float(curves.query("split == 'train' and metric == 'wps'")["value"].median())
 
 
 def read_table(folder: Path, title: str, baseline: str, updates: str, seeds: str, names: str):
