@@ -5,6 +5,8 @@ from pathlib import Path
 
 import torch
 
+import fairseq_genext  # noqa: F401  lets torch load the Namespace of fairseq's own architectures
+
 
 def trained(folder: Path, name: str) -> dict:
     """Parameters, updates and seconds of a training, read from what it left."""
