@@ -4,7 +4,9 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../recipes/lib/environment.sh"
 
 use_environment test
+use_environment recipes # so that no recipe under test installs anything while other tests run
 cd "$PROJECT"
 ruff check .
 ruff format --check .
-python -m pytest -q --durations=10 "$@"
+# A worker a core and a thread each: the models are too small to share one between threads.
+OMP_NUM_THREADS=1 python -m pytest -q --durations=10 -n 2 --dist loadfile "$@"
