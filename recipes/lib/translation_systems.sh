@@ -35,6 +35,13 @@ system_flags() {
             "${SMOOTHED[@]}" --lr 2e-3
         )
         ;;
+    lstm_seq2seq_doc_small) # one direction, read backwards: made for speed, 3.0 million parameters
+        FLAGS=(
+            --arch lstm_seq2seq_doc --rnn-cell gru --encoder-embed-dim 256 --encoder-hidden-dim 192
+            --encoder-unidirectional --reverse-source --decoder-embed-dim 256
+            --decoder-hidden-dim 192 --deep-output --dropout 0.2 "${SMOOTHED[@]}" --lr 2e-3
+        )
+        ;;
     transformer)
         FLAGS=(
             --arch transformer --encoder-layers 3 --decoder-layers 3
