@@ -19,8 +19,8 @@ rounds.
 HELP
 }
 
-OUTPUT="$PROJECT/runs/translation" PAIRS="" ROUNDS=5 CHOSEN="lstm_no_attention lstm_seq2seq_doc lstm_seq2seq_doc_small"
-VOCABULARY=8000
+OUTPUT="$PROJECT/runs/translation" PAIRS="" ROUNDS=5 VOCABULARY=8000
+CHOSEN="lstm_no_attention lstm_seq2seq_doc lstm_seq2seq_doc_small"
 while [ $# -gt 0 ]; do
     case "$1" in
     --help | -h) usage && exit 0 ;;
