@@ -109,8 +109,8 @@ GPT_UPDATES=$(updates 800)
 GAN_PRETRAIN=$(updates 420)
 GAN_DISCRIMINATOR=$(updates 40)
 GAN_UPDATES=$((GAN_PRETRAIN + GAN_DISCRIMINATOR + $(updates 100)))
-SEQ2SEQ_UPDATES=$(updates 1000)
-DBAM_UPDATES=$(updates 800)
+SEQ2SEQ_UPDATES=$(updates 800)
+DBAM_UPDATES=$(updates 600)
 
 # An untrained model is one update at a learning rate of zero: the same code path, no luck.
 train gpt_doc_untrained "${GPT[@]}" --lr 0 --max-update 1 --disable-validation
@@ -128,7 +128,7 @@ train gan_doc "${GAN[@]}" --lr 3e-3 --discriminator-lr 1e-4 --generator-turns-lr
 train lstm_seq2seq_doc "${TRANSLATION[@]}" --arch lstm_seq2seq_doc --rnn-cell gru --deep-output \
     --encoder-hidden-dim 128 --decoder-hidden-dim 256 --dropout 0 --criterion cross_entropy \
     --lr 4e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
-    --max-update "$SEQ2SEQ_UPDATES" --save-interval-updates $(updates 500) --keep-interval-updates 1
+    --max-update "$SEQ2SEQ_UPDATES" --save-interval-updates $(updates 400) --keep-interval-updates 1
 train dbam "${TRANSLATION[@]}" --arch dbam --encoder-embed-dim 192 --decoder-embed-dim 192 \
     --dropout 0.1 --criterion dbam --best-checkpoint-metric nll_loss \
     --lr 4e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
