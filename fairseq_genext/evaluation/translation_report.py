@@ -162,12 +162,13 @@ def findings(table: dict, means: list[dict], copied: dict) -> list[str]:
         if row["name"] == table["baseline"]:
             continue
         sure = row["worst_p"] is not None and row["worst_p"] < LEVEL
+        each = f" for each of {row['seeds']} seeds" if row["seeds"] > 1 else ""
         direction = "above" if row["difference"] > 0 else "below"
         said.append(
             f"{row['name']}, {row['decoding']}: BLEU {row['bleu']:.1f}, "
             f"{abs(row['difference']):.1f} {direction} {table['baseline']}"
             + (
-                f" (p ≤ {max(row['worst_p'], 0.001):.3f} for each of {row['seeds']} seeds)."
+                f" (p ≤ {max(row['worst_p'], 0.001):.3f}{each})."
                 if sure
                 else f", NOT significant (p up to {row['worst_p']:.3f})."
             )

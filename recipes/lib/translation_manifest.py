@@ -99,7 +99,8 @@ def main() -> None:
             f"{vocabulary:,} joint sentencepieces, one table of embeddings for both sides and the "
             f"output; {pairs:,} pairs to "
             f"train on; the checkpoint with the best validation likelihood translates the test "
-            "split. Seconds and speeds are of one machine doing nothing else."
+            "split. Seconds and speeds are as the runs found the machine; "
+            "recipes/translation_speed.sh reads speeds in turns."
         ],
         "source": str((args.data / f"test.{source}").relative_to(args.folder)),
         "references": str((args.data / f"test.{target}").relative_to(args.folder)),
