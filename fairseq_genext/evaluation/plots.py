@@ -192,6 +192,11 @@ def learning_curves(curves: dict[str, pd.DataFrame], path: Path) -> None:
             seconds = wide["train", "wall"].interpolate(method="index", limit_direction="both")
             by_time.plot(seconds[perplexity.index], perplexity, "o-", label=name, markersize=4)
     by_update.set(xlabel="updates", ylabel="held-out perplexity per token", yscale="log")
+    for axis_formatter in (
+        by_update.yaxis.set_major_formatter,
+        by_update.yaxis.set_minor_formatter,
+    ):
+        axis_formatter("{x:g}")
     by_time.set_xlabel("seconds since the start")
     for axes in (by_update, by_time):
         axes.grid(alpha=0.3, which="both")
