@@ -14,13 +14,12 @@ usage: bash recipes/translation_speed.sh [DATA] [--systems "NAME …"] [--rounds
 Trains each system for 50 updates of 2,000 tokens, one after the other, and again for every round;
 prints target tokens per second and how many times the first system's they are, as medians over
 rounds. DATA and the names as for recipes/translation.sh, whose data in FOLDER it takes up (default:
-runs/translation); by default lstm_no_attention, lstm_seq2seq_doc and lstm_seq2seq_doc_small, in 5
-rounds.
+runs/translation); by default lstm_no_attention and lstm_seq2seq_doc, in 5 rounds.
 HELP
 }
 
 OUTPUT="$PROJECT/runs/translation" PAIRS="" ROUNDS=5 VOCABULARY=8000
-CHOSEN="lstm_no_attention lstm_seq2seq_doc lstm_seq2seq_doc_small"
+CHOSEN="lstm_no_attention lstm_seq2seq_doc"
 while [ $# -gt 0 ]; do
     case "$1" in
     --help | -h) usage && exit 0 ;;

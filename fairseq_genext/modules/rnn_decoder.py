@@ -56,9 +56,11 @@ class RNNDecoder(FairseqIncrementalDecoder):
         self.embed_scale = embed_scale
         self.embed_tokens = embed_tokens or embedding(len(dictionary), embed_dim, self.pad)
         self.rnn = RNN(cell, embed_dim + context_dim, hidden_dim, num_layers, dropout)
-        self.deep_output = None
+        self.deep_output = self.deep_output_context = None
         if deep_output:
-            self.deep_output = nn.Linear(hidden_dim + embed_dim + context_dim, embed_dim)
+            self.deep_output = nn.Linear(hidden_dim + embed_dim, embed_dim)
+            if context_dim:
+                self.deep_output_context = nn.Linear(context_dim, embed_dim, bias=False)
         self.output_projection = nn.Linear(feature_dim, len(dictionary), bias=not tie_embeddings)
         if tie_embeddings:
             self.output_projection.weight = self.embed_tokens.weight
@@ -95,14 +97,18 @@ class RNNDecoder(FairseqIncrementalDecoder):
 
         if token_embeddings is None:
             token_embeddings = self.embed_tokens(prev_output_tokens)
-        inputs = self.dropout(self.embed_scale * token_embeddings)
-        if encoder_out is not None and encoder_out.get("context") is not None:
-            context = encoder_out["context"].unsqueeze(1).expand(-1, inputs.size(1), -1)
-            inputs = torch.cat([inputs, context], dim=-1)
+        words = inputs = self.dropout(self.embed_scale * token_embeddings)
+        context = None if encoder_out is None else encoder_out.get("context")
+        if context is not None:
+            context = context.unsqueeze(1)
+            inputs = torch.cat([words, context.expand(-1, words.size(1), -1)], dim=-1)
 
         features, _ = self.rnn(inputs, state, incremental_state)
         if self.deep_output is not None:
-            features = self.deep_output(torch.cat([features, inputs], dim=-1))
+            features = self.deep_output(torch.cat([features, words], dim=-1))
+            if context is not None:
+                # One product a sentence, not one a step, as the context stays the same.
+                features = features + self.deep_output_context(context)
         features = self.dropout(features)
         return features if features_only else self.output_layer(features), None
 

@@ -13,8 +13,7 @@ from fairseq_genext.evaluation.training_log import read_curves
 NOTES = {
     "lstm": "fairseq's own, with attention",
     "transformer": "fairseq's own",
-    "lstm_seq2seq_doc": "GRU, context at every step, deep output",
-    "lstm_seq2seq_doc_small": "the same with an encoder of one direction, and narrower",
+    "lstm_seq2seq_doc": "LSTM, context at every step, deep output",
     "lstm_no_attention": "fairseq's lstm with --decoder-attention 0",
     "dbam_single_attention": "one attention over the whole source instead of two halves",
     "dbam_no_timing_signal": "queries and keys without timing signal",
