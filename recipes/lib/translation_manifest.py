@@ -95,9 +95,8 @@ def main() -> None:
         "title": f"Translation systems side by side: {source} to {target}",
         "command": args.command,
         "notes": [
-            f"{vocabulary:,} joint sentencepieces, one table of embeddings for both sides and the "
-            f"output; {pairs:,} pairs to "
-            f"train on; the checkpoint with the best validation likelihood translates the test "
+            f"{vocabulary:,} joint sentencepieces; {pairs:,} pairs to train on; "
+            "the checkpoint with the best validation likelihood translates the test "
             "split. Seconds and speeds are as the runs found the machine; "
             "recipes/translation_speed.sh reads speeds in turns."
         ],
