@@ -23,12 +23,12 @@ LSTM=(
 )
 DBAM=(
     --arch dbam --share-all-embeddings --encoder-embed-dim 232 --decoder-embed-dim 232
-    --dropout 0.2 --criterion dbam --label-smoothing 0.1 --lr 2e-3
+    --dropout 0.2 --criterion dbam --label-smoothing 0.1 --lr 4e-3
 )
 
 system_flags() {
     case "$1" in
-    lstm) FLAGS=("${LSTM[@]}" "${SMOOTHED[@]}" --dropout 0.3 --lr 2e-3) ;;
+    lstm) FLAGS=("${LSTM[@]}" "${SMOOTHED[@]}" --dropout 0.3 --lr 4e-3) ;;
     lstm_no_attention)
         FLAGS=("${LSTM[@]}" --decoder-attention 0 "${SMOOTHED[@]}" --dropout 0.3 --lr 4e-3)
         ;;
