@@ -1,9 +1,9 @@
 """An RNN decoder with an attention to each half of the source in every layer.
 
-With E the source's states and p the timing signal:
+With E the source's states, p the timing signal and g its learned gains:
 
     h^l = RNN^l(u^{l-1}),                        u^0_t = √d · embed(y_{t-1})
-    c^l_k = attention^l_k(h^l + p, E + p, E)     over half k = 1, 2 of the source
+    c^l_k = attention^l_k(h^l + g_q p, E + g_k p, E)     to half k = 1, 2 of the source
     u^l = layer_norm(h^l + W^l [h^l; c^l_1; c^l_2])
     d^0 = u^N,  d^k = modulation_k(d^{k-1}, c^N_k),   p(y_t | y_<t, x) = softmax(W d^2_t)
 """
@@ -76,6 +76,10 @@ class HalfAttentionDecoder(FairseqIncrementalDecoder):
         if tie_embeddings:
             self.output_projection.weight = self.embed_tokens.weight
         self.timing = timing
+        if timing:
+            # Of the target's and of the source's times. Small at first: at full strength attention
+            # follows the clock, and translations end early.
+            self.timing_gain = nn.Parameter(torch.full((2,), 0.1))
         self.dropout = nn.Dropout(dropout)
 
     def forward(
@@ -102,8 +106,8 @@ class HalfAttentionDecoder(FairseqIncrementalDecoder):
         Returns:
             Logits ``(batch, steps read, vocabulary)``, and a dict of
             ``attn``, ``(batch, steps read, source length)`` in the columns of the source as it was
-            given: the mean over layers of the attentions, each counted by its share of what the
-            layer adds, for fairseq's ``--print-alignment`` (None in training);
+            given: the mean over layers of both halves' weights, which sum to 1, for fairseq's
+            ``--print-alignment`` (None in training);
             ``attentions``, for every layer the weights of each of its attentions, same shape;
             ``modulations``, (scale, shift) of every modulation decoder, each
             ``(batch, steps read, embed_dim)``;
@@ -119,10 +123,10 @@ class HalfAttentionDecoder(FairseqIncrementalDecoder):
         source = encoder_out["states"]
         query_time = key_time = torch.zeros((), dtype=x.dtype, device=x.device)
         if self.timing:
-            query_time = timing_signal(end - x.size(1), end, like=x)
-            key_time = timing_signal(0, source.size(1), like=source)
+            query_time = self.timing_gain[0] * timing_signal(end - x.size(1), end, like=x)
+            key_time = self.timing_gain[1] * timing_signal(0, source.size(1), like=source)
 
-        attentions, alignment = [], None if self.training else 0.0
+        attentions = []
         for index, layer in enumerate(self.layers):
             x, contexts, weights = layer(
                 x,
@@ -134,9 +138,6 @@ class HalfAttentionDecoder(FairseqIncrementalDecoder):
                 incremental_state,
             )
             attentions.append([self._in_given_columns(part, encoder_out) for part in weights])
-            if not self.training:
-                shares = zip(layer.shares(contexts), attentions[-1], strict=True)
-                alignment = alignment + sum(share * part for share, part in shares)
 
         draft, modulations = x, []
         for index, modulate in enumerate(self.modulation):
@@ -146,7 +147,7 @@ class HalfAttentionDecoder(FairseqIncrementalDecoder):
             modulations.append((scale, shift))
 
         extra = {
-            "attn": None if self.training else alignment / len(self.layers),
+            "attn": None if self.training else sum(map(sum, attentions)) / len(attentions),
             "attentions": attentions,
             "modulations": modulations,
         }
@@ -191,10 +192,7 @@ class HalfAttentionLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.rnn = RNN(cell, embed_dim, embed_dim)
-        self.attentions = nn.ModuleList(
-            SourceAttention(embed_dim, source_dim, num_heads, attention_dropout)
-            for _ in range(num_attentions)
-        )
+        self.attention = SourceAttention(embed_dim, source_dim, num_heads, attention_dropout)
         self.join = nn.Linear(embed_dim * (1 + num_attentions), embed_dim)
         self.dropout = nn.Dropout(dropout)
         self.layer_norm = nn.LayerNorm(embed_dim)
@@ -224,23 +222,9 @@ class HalfAttentionLayer(nn.Module):
             ``(batch, time, embed_dim)`` and the weights ``(batch, time, source length)``.
         """
         hidden, _ = self.rnn(x, initial, incremental_state)
-        contexts, weights = [], []
-        for attention, part in zip(self.attentions, parts, strict=True):
-            context, weight = attention(hidden + query_time, key, value, part, incremental_state)
-            contexts.append(context)
-            weights.append(weight)
+        contexts, weights = self.attention(
+            hidden + query_time, key, value, parts, incremental_state
+        )
         update = self.join(torch.cat([hidden, *contexts], dim=-1))
         # Not x + …: x holds the previous word, which tied output weights would say once more.
         return self.layer_norm(hidden + self.dropout(update)), contexts, weights
-
-    @torch.no_grad()
-    def shares(self, contexts: list[Tensor]) -> list[Tensor]:
-        """Each attention's share ``(batch, time, 1)`` of what all of them add to the output.
-
-        Weights sum to 1 also over a half that has nothing to say; the norm of what a context adds
-        tells (Kobayashi et al. 2020, https://arxiv.org/abs/2004.10102). The shares sum to 1.
-        """
-        _, *parts = self.join.weight.split(self.join.out_features, dim=1)
-        added = [context @ part.T for context, part in zip(contexts, parts, strict=True)]
-        norms = torch.stack([update.norm(dim=-1, keepdim=True) for update in added])
-        return list(norms / norms.sum(dim=0).clamp_min(torch.finfo(norms.dtype).tiny))

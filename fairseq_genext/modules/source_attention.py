@@ -32,13 +32,19 @@ def whole(lengths: Tensor, max_length: int) -> list[Tensor]:
 
 @with_incremental_state
 class SourceAttention(nn.Module):
-    """Multi-head scaled dot-product attention (Vaswani et al. 2017, equation 1), with a mask.
+    """Multi-head scaled dot-product attentions (Vaswani et al. 2017, equation 1), one to each part.
+
+    The attentions share their projections, and the parts compete: with a_i the softmax of the
+    scores over all parts, part k's context is sum_{i in k} a_i v_i. That is its own attention, a
+    softmax inside the part, times the share of the evidence that lies in the part: the
+    hierarchical combination of Libovicky and Helcl 2017 (https://arxiv.org/abs/1704.06567), with
+    the log-sum-exp of a part's scores as its score. A part that has nothing to say can be silent.
 
     Keys and values are projected once a sentence, also when decoding step by step. Nothing
-    follows the heads: whoever joins the contexts of several attentions projects them.
+    follows the heads: whoever joins the contexts of the parts projects them.
 
     Args:
-        query_dim: width of the queries, and of the context.
+        query_dim: width of the queries, and of the contexts.
         source_dim: width of the source's states.
         num_heads: attention heads; they must divide ``query_dim``.
         dropout: dropout on the attention weights.
@@ -57,20 +63,21 @@ class SourceAttention(nn.Module):
         query: Tensor,
         key: Tensor,
         value: Tensor,
-        mask: Tensor,
+        parts: list[Tensor],
         incremental_state: dict | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """
         Args:
             query: ``(batch, time, query_dim)``.
             key, value: ``(batch, source length, source_dim)``.
-            mask: ``(batch, source length)``, True where attention may go. A sentence whose mask is
-                empty gets the context 0.
+            parts: masks ``(batch, source length)``, True where the attention to the part may go.
+                They do not overlap, and one of them has a token in every sentence.
             incremental_state: cache of the projected keys and values.
 
         Returns:
-            The context ``(batch, time, query_dim)``, and the weights, averaged over heads,
-            ``(batch, time, source length)``: they sum to 1 over the mask and are 0 outside.
+            For each part the context ``(batch, time, query_dim)``, 0 where the part is empty, and
+            the weights, averaged over heads, ``(batch, time, source length)``: 0 outside the part;
+            those of all parts sum to 1.
         """
         source = self.get_incremental_state(incremental_state, "source")
         if source is None:
@@ -81,13 +88,14 @@ class SourceAttention(nn.Module):
             self.set_incremental_state(incremental_state, "source", source)
         heads = self._split(self.query_proj(query))
         scores = heads @ source["key"].transpose(2, 3) / heads.size(-1) ** 0.5
-        mask = mask[:, None, None, :]
-        # The lowest number and not -inf, of which the softmax over an empty mask would be NaN; the
-        # product then makes what is outside exactly 0, and an empty half 0 everywhere.
-        lowest = torch.finfo(scores.dtype).min
-        weights = F.softmax(scores.masked_fill(~mask, lowest), dim=-1) * mask
-        context = (self.dropout(weights) @ source["value"]).transpose(1, 2).flatten(2)
-        return context, weights.mean(dim=1)
+        masks = torch.stack(parts)[:, :, None, None, :]
+        joint = F.softmax(scores.masked_fill(~masks.any(dim=0), -torch.inf), dim=-1)
+        contexts, weights = [], []
+        for mask in masks:
+            own = joint * mask
+            contexts.append((self.dropout(own) @ source["value"]).transpose(1, 2).flatten(2))
+            weights.append(own.mean(dim=1))
+        return contexts, weights
 
     def _split(self, x: Tensor) -> Tensor:
         """``(batch, time, dim)`` to ``(batch, heads, time, dim / heads)``."""

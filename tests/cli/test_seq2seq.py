@@ -179,7 +179,8 @@ def test_attention_is_drawn(dbam):
     for first, second in maps.attentions:
         middle = (len(maps.source) + 1) // 2
         assert (first[:, middle:] == 0).all() and (second[:, :middle] == 0).all()
-        torch.testing.assert_close(first.sum(dim=1), torch.ones(len(maps.target)))
+        both = first.sum(dim=1) + second.sum(dim=1)
+        torch.testing.assert_close(both, torch.ones(len(maps.target)))
     for scale, shift in maps.modulations:
         assert (scale > 0).all() and (shift > 0).all()
 

@@ -28,41 +28,48 @@ def test_halves_by_hand():
     assert torch.equal(first | second, whole(LENGTHS, 6)[0])
 
 
-@pytest.mark.parametrize("half", [0, 1])
-def test_mass_outside_the_half_is_exactly_zero(half):
+def test_mass_outside_the_half_is_exactly_zero():
     torch.manual_seed(1)
     attention = SourceAttention(query_dim=8, source_dim=4, num_heads=2, dropout=0.0)
     query, source = 5 * torch.randn(4, 3, 8), 5 * torch.randn(4, 6, 4)
-    mask = halves(LENGTHS, 6)[half]
-    context, weights = attention(query, source, source, mask)
-    assert (weights * ~mask.unsqueeze(1) == 0).all()
-    filled = mask.any(dim=1)
-    torch.testing.assert_close(weights.sum(dim=2), filled.float().unsqueeze(1).expand(4, 3))
-    assert (context[~filled] == 0).all() and (context[filled] != 0).all()
+    parts = halves(LENGTHS, 6)
+    contexts, weights = attention(query, source, source, parts)
+    for part, context, weight in zip(parts, contexts, weights, strict=True):
+        assert (weight * ~part.unsqueeze(1) == 0).all()
+        filled = part.any(dim=1)
+        assert (context[~filled] == 0).all() and (context[filled] != 0).all()
+    torch.testing.assert_close(sum(weights).sum(dim=2), torch.ones(4, 3))
 
 
 @torch.no_grad()
 def test_one_head_equals_the_formula():
+    """Inside a half a softmax of its own, times the half's share of the evidence."""
     torch.manual_seed(1)
     attention = SourceAttention(query_dim=6, source_dim=6, num_heads=1, dropout=0.0)
     query, key, value = torch.randn(1, 2, 6), torch.randn(1, 5, 6), torch.randn(1, 5, 6)
-    mask = torch.tensor([[True, True, True, False, False]])
-    context, weights = attention(query, key, value, mask)
+    parts = halves(torch.tensor([4]), 5)
+    contexts, weights = attention(query, key, value, parts)
     q, k, v = attention.query_proj(query), attention.key_proj(key), attention.value_proj(value)
     for step in range(2):
-        scores = [math.exp(float(q[0, step] @ k[0, i]) / math.sqrt(6)) for i in range(3)]
-        expected = sum(score / sum(scores) * v[0, i] for i, score in enumerate(scores))
-        torch.testing.assert_close(context[0, step], expected)
-        assert weights[0, step, 0] == pytest.approx(scores[0] / sum(scores), rel=1e-4)
+        scores = [math.exp(float(q[0, step] @ k[0, i]) / math.sqrt(6)) for i in range(4)]
+        evidence = [sum(scores[:2]), sum(scores[2:])]
+        for half, places in enumerate(((0, 1), (2, 3))):
+            share = evidence[half] / sum(evidence)
+            own = {i: scores[i] / evidence[half] for i in places}
+            expected = share * sum(weight * v[0, i] for i, weight in own.items())
+            torch.testing.assert_close(contexts[half][0, step], expected)
+            for i, weight in own.items():
+                found = weights[half][0, step, i].item()
+                assert found == pytest.approx(share * weight, rel=1e-4)
 
 
-def test_empty_mask_gives_no_nan_gradient():
+def test_an_empty_half_gives_no_nan_gradient():
     attention = SourceAttention(query_dim=4, source_dim=4, num_heads=1, dropout=0.0)
     source = torch.randn(1, 3, 4, requires_grad=True)
-    mask = torch.zeros(1, 3, dtype=torch.bool)
-    context, _ = attention(torch.randn(1, 2, 4), source, source, mask)
-    context.sum().backward()
-    assert torch.isfinite(source.grad).all()
+    parts = halves(torch.tensor([1]), 3)
+    contexts, _ = attention(torch.randn(1, 2, 4), source, source, parts)
+    sum(contexts).sum().backward()
+    assert torch.isfinite(source.grad).all() and (source.grad[0, 0] != 0).any()
 
 
 def test_timing_signal_by_hand():
