@@ -1,6 +1,6 @@
 """An autoregressive language model (ARLM) as an encoder.
 
-E_i = layer_norm(ARLM(x_1 … x_i) + √d · embed(x_i))
+E_i = layer_norm(ARLM(x_1 … x_i) + √d · embed(x_i)), with 0 for the embedding of the sentence's end
 """
 
 from collections.abc import Callable
@@ -77,11 +77,12 @@ class ARLMEncoder(FairseqEncoder):
         # As in fairseq's language models, a text starts from the end of the one before.
         start = tokens.new_full((tokens.size(0), 1), self.eos)
         # The word itself beside what was read up to it: an attention finds rare words by it, and
-        # with embeddings shared by both sides the output layer can name it.
+        # with embeddings shared by both sides the output layer can name it. The end of the sentence
+        # is no such word: its state, the only one that has read everything, would call for an end.
         text = torch.cat([start, tokens], dim=1)
         states, _ = self.arlm(text, features_only=True)
-        words = self.dropout(self.embed_scale * self.arlm.embed_tokens(text))
-        read = self.layer_norm(states + words)
+        words = self.embed_scale * self.arlm.embed_tokens(text) * text.ne(self.eos).unsqueeze(2)
+        read = self.layer_norm(states + self.dropout(words))
         last = read[torch.arange(tokens.size(0), device=tokens.device), src_lengths]
         return {
             "tokens": tokens,

@@ -94,6 +94,17 @@ def test_later_source_tokens_do_not_change_the_arlm(model):
     assert not torch.allclose(before["predicting"][:, 4], after["predicting"][:, 4])
 
 
+def test_words_stand_beside_the_arlms_states_but_the_end_does_not(model):
+    source = torch.tensor([[5, 6, 7, EOS]])
+    encoder = model.encoder
+    text = torch.tensor([[EOS, 5, 6, 7, EOS]])
+    read, _ = encoder.arlm(text, features_only=True)
+    words = encoder.embed_scale * encoder.arlm.embed_tokens(source)
+    words[:, -1] = 0
+    expected = encoder.layer_norm(read[:, 1:] + words)
+    torch.testing.assert_close(encoder(source, torch.tensor([4]))["states"], expected)
+
+
 def test_later_target_tokens_do_not_change_the_modulation(model):
     changed = PREV.clone()
     changed[:, 3] = 25
