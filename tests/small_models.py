@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import torch
 from fairseq.models import MODEL_REGISTRY
 
+from fairseq_genext.gan.generators import GENERATORS
 from fairseq_genext.models.dbam import DBAMConfig
 from fairseq_genext.models.gan import GANConfig
 from fairseq_genext.models.gpt_doc import GPTDocConfig
@@ -32,6 +33,23 @@ LANGUAGE_MODELS = {
             discriminator_filters=[4, 4],
         )
         for cell in ("lstm", "gru", "rnn")
+    },
+    **{
+        f"gan-{generator}-{noise_input}": GANConfig(
+            _name="gan",
+            generator=generator,
+            noise_input=noise_input,
+            noise_dim=5,
+            generator_embed_dim=12,
+            generator_hidden_dim=10,
+            generator_layers=1 if generator == "relational" else 2,
+            generator_memory_slots=2,
+            generator_dropout=0.0,
+            max_target_positions=16,
+        )
+        for generator in GENERATORS
+        for noise_input in GENERATORS[generator].noise_inputs
+        if (generator, noise_input) != ("rnn", "state")  # the three above
     },
 }
 SEQ2SEQ = {

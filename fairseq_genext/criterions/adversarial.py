@@ -116,8 +116,8 @@ class Adversarial(FairseqCriterion):
         def play(generator, discriminator):
             with torch.no_grad():
                 fake = unroll(generator, real.size(0), self.max_sample_length, ancestral)
-            real_logits = discriminator(real, real.ne(self.padding_idx))
-            return real_logits, discriminator(fake.tokens, fake.mask)
+            real_logits = discriminator(real, real.ne(self.padding_idx)).mean()
+            return real_logits, discriminator(fake.tokens, fake.mask).mean()
 
         real_logits, fake_logits = model(play=play)
         loss = self.loss.discriminator(real_logits.float(), fake_logits.float()).sum()

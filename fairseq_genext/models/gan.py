@@ -6,45 +6,90 @@ Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661); published text GANs ar
 space that the folders of ``fairseq_genext.gan`` span.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import List
 
 from fairseq.dataclass import FairseqDataclass
 from fairseq.models import FairseqLanguageModel, register_model, register_model_architecture
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from fairseq_genext.errors import UsageError, require_choice, require_positive
 from fairseq_genext.gan.discriminators import DISCRIMINATORS
 from fairseq_genext.gan.generators import GENERATORS
+from fairseq_genext.gan.generators.checkpoint import load_weights
+from fairseq_genext.gan.generators.noise import NOISE_INPUTS
 from fairseq_genext.models.presets import preset
 from fairseq_genext.modules.checked_loading import CheckedLoading
-from fairseq_genext.modules.rnn import CELLS
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
 class GANConfig(FairseqDataclass):
     generator: str = field(default="rnn", metadata={"help": f"one of {', '.join(GENERATORS)}"})
+    noise_input: str = field(
+        default="state",
+        metadata={
+            "help": "where the noise enters the generator: its first state, the prefix (the first "
+            "input), every step (each input), or none"
+        },
+    )
     noise_dim: int = field(default=100, metadata={"help": "width of the noise z ~ N(0, I)"})
-    rnn_cell: str = field(default="lstm", metadata={"help": "generator: lstm, gru or rnn"})
+    rnn_cell: str = field(default="lstm", metadata={"help": "generator rnn: lstm, gru or rnn"})
     generator_embed_dim: int = field(default=256, metadata={"help": "token embedding width"})
-    generator_hidden_dim: int = field(default=256, metadata={"help": "recurrent width"})
-    generator_layers: int = field(default=1, metadata={"help": "recurrent layers"})
+    generator_hidden_dim: int = field(
+        default=256,
+        metadata={
+            "help": "rnn: recurrent width; relational: width of a memory slot; gpt: width inside "
+            "the MLP, usually 4 * --generator-embed-dim"
+        },
+    )
+    generator_layers: int = field(default=1, metadata={"help": "rnn, gpt: number of layers"})
+    generator_heads: int = field(default=2, metadata={"help": "relational, gpt: attention heads"})
+    generator_memory_slots: int = field(default=1, metadata={"help": "relational: memory slots"})
     generator_dropout: float = field(default=0.1, metadata={"help": "generator's dropout"})
     generator_tie_embeddings: bool = field(
-        default=False, metadata={"help": "tie the generator's input and output embeddings"}
+        default=False,
+        metadata={"help": "tie the generator's input and output embeddings; gpt always does"},
+    )
+    generator_checkpoint: str = field(
+        default="",
+        metadata={
+            "help": "start the generator from the decoder of this checkpoint: a gpt_doc's for gpt, "
+            "or that of another GAN with the same generator"
+        },
+    )
+    max_target_positions: int = field(
+        default=256,
+        metadata={"help": "longest sequence, in tokens, of a gpt or transformer player"},
     )
     discriminator: str = field(
         default="cnn", metadata={"help": f"one of {', '.join(DISCRIMINATORS)}"}
     )
     discriminator_embed_dim: int = field(default=64, metadata={"help": "embedding width"})
     discriminator_widths: List[int] = field(
-        default_factory=lambda: [1, 2, 3, 4, 5], metadata={"help": "n-gram widths, by commas"}
+        default_factory=lambda: [1, 2, 3, 4, 5],
+        metadata={"help": "cnn, multi_representation: n-gram widths, by commas"},
     )
     discriminator_filters: List[int] = field(
         default_factory=lambda: [64, 64, 64, 64, 64],
-        metadata={"help": "number of filters for each width, by commas"},
+        metadata={"help": "cnn, multi_representation: number of filters for each width, by commas"},
     )
+    discriminator_representations: int = field(
+        default=64,
+        metadata={"help": "multi_representation: slices that the embedding is cut into"},
+    )
+    discriminator_cell: str = field(default="lstm", metadata={"help": "rnn: lstm, gru or rnn"})
+    discriminator_hidden_dim: int = field(
+        default=256, metadata={"help": "rnn: recurrent width; transformer: width inside the MLP"}
+    )
+    discriminator_layers: int = field(
+        default=1, metadata={"help": "rnn, transformer: number of layers"}
+    )
+    discriminator_heads: int = field(default=4, metadata={"help": "transformer: attention heads"})
     discriminator_dropout: float = field(default=0.25, metadata={"help": "discriminator's dropout"})
 
 
@@ -75,24 +120,10 @@ class GAN(CheckedLoading, FairseqLanguageModel):
         """
         check(cfg)
         dictionary = task.target_dictionary
-        generator = GENERATORS[cfg.generator](
-            dictionary,
-            noise_dim=cfg.noise_dim,
-            cell=cfg.rnn_cell,
-            embed_dim=cfg.generator_embed_dim,
-            hidden_dim=cfg.generator_hidden_dim,
-            num_layers=cfg.generator_layers,
-            dropout=cfg.generator_dropout,
-            tie_embeddings=cfg.generator_tie_embeddings,
-        )
-        discriminator = DISCRIMINATORS[cfg.discriminator](
-            len(dictionary),
-            dictionary.pad(),
-            embed_dim=cfg.discriminator_embed_dim,
-            widths=list(cfg.discriminator_widths),
-            filters=list(cfg.discriminator_filters),
-            dropout=cfg.discriminator_dropout,
-        )
+        generator = GENERATORS[cfg.generator].from_config(cfg, dictionary)
+        discriminator = DISCRIMINATORS[cfg.discriminator].from_config(cfg, dictionary)
+        if cfg.generator_checkpoint:
+            start_from_checkpoint(generator, cfg)
         return cls(generator, discriminator)
 
     def forward(
@@ -111,32 +142,42 @@ class GAN(CheckedLoading, FairseqLanguageModel):
             return play(self.decoder, self.discriminator)
         return super().forward(src_tokens, **kwargs)
 
+    def max_positions(self) -> int:
+        """Longest sequence that both players can read."""
+        return min(self.decoder.max_positions(), self.discriminator.max_positions())
+
 
 def check(cfg: GANConfig) -> None:
     """Raises UsageError for a flag whose value does not exist or does not fit another's."""
     require_choice(cfg, "generator", GENERATORS)
     require_choice(cfg, "discriminator", DISCRIMINATORS)
-    require_choice(cfg, "rnn_cell", CELLS)
-    require_positive(
-        cfg,
-        "noise_dim",
-        "generator_embed_dim",
-        "generator_hidden_dim",
-        "generator_layers",
-        "discriminator_embed_dim",
-    )
-    if cfg.generator_tie_embeddings and cfg.generator_hidden_dim != cfg.generator_embed_dim:
+    require_choice(cfg, "noise_input", NOISE_INPUTS)
+    admitted = GENERATORS[cfg.generator].noise_inputs
+    if cfg.noise_input not in admitted:
         raise UsageError(
-            f"--generator-hidden-dim {cfg.generator_hidden_dim} does not fit tied embeddings of "
-            f"--generator-embed-dim {cfg.generator_embed_dim}: make them equal or leave out "
-            "--generator-tie-embeddings"
+            f"--noise-input {cfg.noise_input} does not go with --generator {cfg.generator}; choose "
+            f"one of {', '.join(admitted)}"
         )
-    widths, filters = cfg.discriminator_widths, cfg.discriminator_filters
-    if len(widths) != len(filters) or min([*widths, *filters], default=0) <= 0:
-        raise UsageError(
-            "--discriminator-widths and --discriminator-filters must be as many positive numbers, "
-            f"not {list(widths)} and {list(filters)}"
-        )
+    if cfg.noise_input != "none":
+        require_positive(cfg, "noise_dim")
+
+
+def start_from_checkpoint(generator: nn.Module, cfg: GANConfig) -> None:
+    """Gives the generator the weights of ``--generator-checkpoint``, once and for all.
+
+    Raises:
+        UsageError: the file is not there or does not fit.
+    """
+    try:
+        load_weights(generator, cfg.generator_checkpoint)
+    except ValueError as error:
+        raise UsageError(f"--generator-checkpoint {cfg.generator_checkpoint} {error}") from None
+    logger.info("the generator starts from %s", cfg.generator_checkpoint)
+    # The run's settings, which fairseq saves beside the weights: whoever loads those must not need
+    # the first file again.
+    run = cfg._get_parent() if OmegaConf.is_config(cfg) else None
+    if run is not None:
+        run.model.generator_checkpoint = ""
 
 
 @register_model_architecture("gan", "gan_doc")

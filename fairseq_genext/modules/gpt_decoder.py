@@ -82,16 +82,20 @@ class GPTDecoder(FairseqIncrementalDecoder):
             Logits ``(batch, tokens read, vocabulary)``, and None, where other decoders have
             attention to a source.
         """
-        past = self.blocks[0].attention.cached_length(incremental_state)
-        time = prev_output_tokens.size(1)
+        unread = self.unread_tokens(prev_output_tokens, incremental_state)
         if token_embeddings is None:
-            token_embeddings = self.embed_tokens(prev_output_tokens[:, past:])
-        positions = torch.arange(past, time, device=token_embeddings.device)
+            token_embeddings = self.embed_tokens(unread)
+        time = prev_output_tokens.size(1)
+        positions = torch.arange(time - unread.size(1), time, device=token_embeddings.device)
         x = self.dropout(token_embeddings + self.embed_positions(positions))
         for block in self.blocks:
             x = block(x, incremental_state)
         x = self.layer_norm(x)
         return x if features_only else self.output_layer(x), None
+
+    def unread_tokens(self, prev_output_tokens: Tensor, incremental_state: dict | None) -> Tensor:
+        """Those of ``(batch, time)`` tokens whose keys and values are not in the cache yet."""
+        return prev_output_tokens[:, self.blocks[0].attention.cached_length(incremental_state) :]
 
     def extract_features(self, prev_output_tokens: Tensor, **kwargs) -> tuple[Tensor, None]:
         """Last hidden states ``(batch, time, embed_dim)``; arguments as in ``forward``."""

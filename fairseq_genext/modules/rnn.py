@@ -10,10 +10,48 @@ State = tuple[Tensor, ...]
 
 
 @with_incremental_state
-class RNN(nn.Module):
-    """A stack of recurrent layers whose whole sequence runs in one fused call.
+class Recurrence(nn.Module):
+    """What every recurrence shares: when generating it keeps its state in ``incremental_state``.
 
-    When generating step by step it keeps its state in fairseq's ``incremental_state``.
+    A state is a tuple of tensors ``(rows, batch, width)``.
+
+    Args:
+        state_shape: number of tensors, rows and width of a state.
+    """
+
+    def __init__(self, state_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.state_shape = state_shape
+
+    def initial_state(self, like: Tensor) -> State:
+        """Where it starts unless told otherwise; ``like`` is any ``(batch, …)`` tensor."""
+        number, rows, width = self.state_shape
+        return tuple(like.new_zeros(number, rows, like.size(0), width))
+
+    def cached_state(self, incremental_state: dict | None) -> State | None:
+        """The state after the last input read, None before the first."""
+        cached = self.get_incremental_state(incremental_state, "state")
+        return None if cached is None else tuple(cached.values())
+
+    def cache_state(self, incremental_state: dict | None, state: State) -> None:
+        """Keeps ``state`` for the next step."""
+        cache = {str(index): tensor for index, tensor in enumerate(state)}
+        self.set_incremental_state(incremental_state, "state", cache)
+
+    def has_started(self, incremental_state: dict | None) -> bool:
+        """Whether the cache holds a state, so that only the newest input is to be read."""
+        return self.cached_state(incremental_state) is not None
+
+    def reorder_incremental_state(self, incremental_state: dict, new_order: Tensor) -> None:
+        """Moves the cached state to the beams of ``new_order``, ``(new batch,)``."""
+        state = self.cached_state(incremental_state)
+        if state is not None:
+            reordered = tuple(tensor.index_select(1, new_order) for tensor in state)
+            self.cache_state(incremental_state, reordered)
+
+
+class RNN(Recurrence):
+    """A stack of recurrent layers whose whole sequence runs in one fused call.
 
     Args:
         cell: a key of ``CELLS``.
@@ -36,9 +74,10 @@ class RNN(nn.Module):
         dropout: float = 0.0,
         bidirectional: bool = False,
     ) -> None:
-        super().__init__()
         if cell not in CELLS:
             raise ValueError(f"unknown cell {cell!r}; choose one of {', '.join(CELLS)}")
+        directions = 2 if bidirectional else 1
+        super().__init__((2 if cell == "lstm" else 1, num_layers * directions, hidden_dim))
         self.layers = CELLS[cell](
             input_dim,
             hidden_dim,
@@ -48,7 +87,7 @@ class RNN(nn.Module):
             batch_first=True,
             bidirectional=bidirectional,
         )
-        self.num_states = 2 if cell == "lstm" else 1
+        self.num_states = self.state_shape[0]
 
     def forward(
         self,
@@ -67,24 +106,11 @@ class RNN(nn.Module):
             The outputs, ``(batch, time, directions * hidden_dim)`` or packed, and the state after
             each sequence's last step.
         """
-        cached = self.get_incremental_state(incremental_state, "state")
-        if cached is not None:
-            state = tuple(cached.values())
+        cached = self.cached_state(incremental_state)
+        state = state if cached is None else cached
         if state is not None:
             state = state if self.num_states == 2 else state[0]
         outputs, state = self.layers(inputs, state)
         state = state if self.num_states == 2 else (state,)
-        cache = {str(index): tensor for index, tensor in enumerate(state)}
-        self.set_incremental_state(incremental_state, "state", cache)
+        self.cache_state(incremental_state, state)
         return outputs, state
-
-    def has_started(self, incremental_state: dict | None) -> bool:
-        """Whether the cache holds a state, so that only the newest input is to be read."""
-        return self.get_incremental_state(incremental_state, "state") is not None
-
-    def reorder_incremental_state(self, incremental_state: dict, new_order: Tensor) -> None:
-        """Moves the cached state to the beams of ``new_order``, ``(new batch,)``."""
-        cached = self.get_incremental_state(incremental_state, "state")
-        if cached is not None:
-            reordered = {key: tensor.index_select(1, new_order) for key, tensor in cached.items()}
-            self.set_incremental_state(incremental_state, "state", reordered)

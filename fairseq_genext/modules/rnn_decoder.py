@@ -4,7 +4,7 @@ import torch
 from fairseq.models import FairseqIncrementalDecoder
 from torch import Tensor, nn
 
-from fairseq_genext.modules.rnn import RNN
+from fairseq_genext.modules.rnn import RNN, Recurrence
 
 
 class RNNDecoder(FairseqIncrementalDecoder):
@@ -27,6 +27,7 @@ class RNNDecoder(FairseqIncrementalDecoder):
         deep_output: predict from the state, the previous word and the context, joined by a linear
             layer of width ``embed_dim`` (Cho et al. 2014, section 2.2: g(s_t, y_{t-1}, c)), and not
             from the state alone.
+        rnn: a recurrence of outputs ``hidden_dim`` wide, instead of a new ``RNN``.
 
     Raises:
         ValueError: embeddings are tied, but the features have another width than ``embed_dim``.
@@ -45,6 +46,7 @@ class RNNDecoder(FairseqIncrementalDecoder):
         embed_tokens: nn.Embedding | None = None,
         embed_scale: float = 1.0,
         deep_output: bool = False,
+        rnn: Recurrence | None = None,
     ) -> None:
         super().__init__(dictionary)
         feature_dim = embed_dim if deep_output else hidden_dim
@@ -55,7 +57,7 @@ class RNNDecoder(FairseqIncrementalDecoder):
         self.pad = dictionary.pad()
         self.embed_scale = embed_scale
         self.embed_tokens = embed_tokens or embedding(len(dictionary), embed_dim, self.pad)
-        self.rnn = RNN(cell, embed_dim + context_dim, hidden_dim, num_layers, dropout)
+        self.rnn = rnn or RNN(cell, embed_dim + context_dim, hidden_dim, num_layers, dropout)
         self.deep_output = self.deep_output_context = None
         if deep_output:
             self.deep_output = nn.Linear(hidden_dim + embed_dim, embed_dim)
@@ -90,13 +92,12 @@ class RNNDecoder(FairseqIncrementalDecoder):
             Logits ``(batch, time, vocabulary)``, and None, where other decoders have attention.
         """
         state = None
-        if self.rnn.has_started(incremental_state):
-            prev_output_tokens = prev_output_tokens[:, -1:]
-        elif encoder_out is not None:
+        if encoder_out is not None and not self.rnn.has_started(incremental_state):
             state = encoder_out["state"]
 
         if token_embeddings is None:
-            token_embeddings = self.embed_tokens(prev_output_tokens)
+            unread = self.unread_tokens(prev_output_tokens, incremental_state)
+            token_embeddings = self.embed_tokens(unread)
         words = inputs = self.dropout(self.embed_scale * token_embeddings)
         context = None if encoder_out is None else encoder_out.get("context")
         if context is not None:
@@ -111,6 +112,11 @@ class RNNDecoder(FairseqIncrementalDecoder):
                 features = features + self.deep_output_context(context)
         features = self.dropout(features)
         return features if features_only else self.output_layer(features), None
+
+    def unread_tokens(self, prev_output_tokens: Tensor, incremental_state: dict | None) -> Tensor:
+        """Those of ``(batch, time)`` tokens that are yet to be read: the last one, once started."""
+        started = self.rnn.has_started(incremental_state)
+        return prev_output_tokens[:, -1:] if started else prev_output_tokens
 
     def extract_features(self, prev_output_tokens: Tensor, **kwargs) -> tuple[Tensor, None]:
         """What the output layer reads, ``(batch, time, width)``; arguments as in ``forward``."""

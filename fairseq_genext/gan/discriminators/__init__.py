@@ -1,5 +1,17 @@
-"""Networks that score a sequence as real or generated; by name in ``DISCRIMINATORS``."""
+"""Networks that score a sequence as real or generated; by name in ``DISCRIMINATORS``.
+
+Each is built by ``from_config(cfg, dictionary)`` from the flags it knows, and maps a sequence and
+its mask to ``gan.scores.Scores``.
+"""
 
 from fairseq_genext.gan.discriminators.cnn import CNNDiscriminator
+from fairseq_genext.gan.discriminators.multi_representation import MultiRepresentationDiscriminator
+from fairseq_genext.gan.discriminators.rnn import RNNDiscriminator
+from fairseq_genext.gan.discriminators.transformer import TransformerDiscriminator
 
-DISCRIMINATORS = {"cnn": CNNDiscriminator}
+DISCRIMINATORS = {
+    "cnn": CNNDiscriminator,
+    "rnn": RNNDiscriminator,
+    "transformer": TransformerDiscriminator,
+    "multi_representation": MultiRepresentationDiscriminator,
+}

@@ -58,4 +58,4 @@ class GumbelEstimator:
     ) -> Tensor:
         """The generator's loss on fresh samples, ``(batch,)``, in nats."""
         fake = self.sample(generator, batch_size, max_length, updates)
-        return loss.generator(discriminator(fake.weights, fake.mask))
+        return loss.generator(discriminator(fake.weights, fake.mask).mean())

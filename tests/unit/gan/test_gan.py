@@ -1,4 +1,4 @@
-"""Schedule, losses, discriminator and gradient estimator by hand."""
+"""Schedule, losses and gradient estimator by hand."""
 
 import math
 
@@ -7,7 +7,6 @@ import torch
 from small_models import LANGUAGE_MODELS, build
 from torch.nn import functional as F
 
-from fairseq_genext.gan.discriminators import CNNDiscriminator
 from fairseq_genext.gan.estimators import GumbelEstimator
 from fairseq_genext.gan.losses import BCELoss
 from fairseq_genext.gan.schedule import Phase, Schedule
@@ -41,40 +40,6 @@ def test_bce_equals_the_articles_formulas():
         assert generator == pytest.approx(-math.log(d_fake), rel=1e-5)
     certain = torch.tensor([200.0])
     assert torch.isfinite(loss.discriminator(-certain, certain))
-
-
-@pytest.fixture
-def discriminator():
-    torch.manual_seed(1)
-    return CNNDiscriminator(20, 1, 6, [1, 2, 4], [3, 3, 3], dropout=0.0).eval()
-
-
-SEQUENCES = [[5, 6, 7, 8, 9, 2], [4, 2], [2]]
-
-
-def padded(width):
-    tokens = torch.full((3, width), 1)
-    for row, sequence in enumerate(SEQUENCES):
-        tokens[row, : len(sequence)] = torch.tensor(sequence)
-    return tokens
-
-
-def test_discriminator_does_not_see_padding(discriminator):
-    torch.nn.init.constant_(discriminator.convolutions[0].bias, 5.0)  # would speak in the padding
-    narrow, wide = padded(6), padded(11)
-    scores = discriminator(narrow, narrow.ne(1))
-    torch.testing.assert_close(scores, discriminator(wide, wide.ne(1)))
-    for row, sequence in enumerate(SEQUENCES):
-        alone = torch.tensor([sequence])
-        torch.testing.assert_close(scores[row : row + 1], discriminator(alone, alone.ne(1)))
-    assert scores.std() > 0.01
-
-
-def test_discriminator_reads_one_hot_weights_as_tokens(discriminator):
-    tokens = padded(6)
-    mask = tokens.ne(1)
-    weights = F.one_hot(tokens, 20).float() * mask.unsqueeze(-1)
-    torch.testing.assert_close(discriminator(tokens, mask), discriminator(weights, mask))
 
 
 def test_straight_through_is_one_hot_forward_and_soft_backward():

@@ -1,0 +1,77 @@
+"""N-gram features of several widths, max over time, one highway layer, one logit.
+
+Kim 2014 (https://arxiv.org/abs/1408.5882); the highway layer as in SeqGAN (Yu et al. 2017):
+
+    h = max_t relu(conv(x))_t,   y = g * relu(W h) + (1 - g) * h,   g = sigmoid(W_g h)
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fairseq_genext.errors import UsageError
+
+
+class NgramClassifier(nn.Module):
+    """One logit a sequence of vectors.
+
+    Args:
+        input_dim: width of the vectors.
+        widths: n-gram widths.
+        filters: number of filters for each width.
+        dropout: dropout before the output layer.
+    """
+
+    def __init__(
+        self, input_dim: int, widths: list[int], filters: list[int], dropout: float
+    ) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(input_dim, channels, width)
+            for width, channels in zip(widths, filters, strict=True)
+        )
+        features = sum(filters)
+        self.transform = nn.Linear(features, features)
+        self.gate = nn.Linear(features, features)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(features, 1)
+
+    def forward(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """
+        Args:
+            embedded: ``(batch, time, input_dim)``, zero at padding.
+            mask: ``(batch, time)``, True at real tokens; at least one in every sequence.
+
+        Returns:
+            Logits ``(batch,)``.
+        """
+        embedded = embedded.transpose(1, 2)
+        padding = ~mask.unsqueeze(1)
+        pooled = []
+        for convolution in self.convolutions:
+            # Padded so that an n-gram may start at every token; one that starts in the padding
+            # would let the bias speak for nothing, so those are masked.
+            padded = F.pad(embedded, (0, convolution.kernel_size[0] - 1))
+            # The maximum comes before bias and ReLU, which keep the order: they then touch one
+            # value a filter, not one a filter and token.
+            ngrams = F.conv1d(padded, convolution.weight).masked_fill(padding, -torch.inf)
+            pooled.append(F.relu(ngrams.amax(dim=2) + convolution.bias))
+        h = torch.cat(pooled, dim=1)
+        gate = torch.sigmoid(self.gate(h))
+        h = gate * F.relu(self.transform(h)) + (1 - gate) * h
+        return self.output(self.dropout(h)).squeeze(-1)
+
+
+def widths_and_filters(cfg) -> dict[str, list[int]]:
+    """The classifier's arguments from ``--discriminator-widths`` and ``-filters``.
+
+    Raises:
+        UsageError: they are not as many positive numbers.
+    """
+    widths, filters = list(cfg.discriminator_widths), list(cfg.discriminator_filters)
+    if len(widths) != len(filters) or min([*widths, *filters], default=0) <= 0:
+        raise UsageError(
+            "--discriminator-widths and --discriminator-filters must be as many positive numbers, "
+            f"not {widths} and {filters}"
+        )
+    return {"widths": widths, "filters": filters}
