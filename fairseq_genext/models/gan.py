@@ -199,3 +199,34 @@ def gan_doc_tiny(args) -> None:
         discriminator_filters="4,4,4",
         discriminator_dropout=0.0,
     )
+
+
+@register_model_architecture("gan", "gan_gpt")
+def gan_gpt(args) -> None:
+    """The decoder of `gpt_doc_mini` as the generator, which --generator-checkpoint can start."""
+    preset(
+        args,
+        generator="gpt",
+        noise_input="prefix",
+        generator_layers=4,
+        generator_embed_dim=256,
+        generator_hidden_dim=1024,
+        generator_heads=4,
+        max_target_positions=256,
+    )
+
+
+@register_model_architecture("gan", "gan_gpt_tiny")
+def gan_gpt_tiny(args) -> None:
+    """For tests: the decoder of `gpt_doc_tiny`, 8 filters."""
+    preset(
+        args,
+        generator="gpt",
+        noise_input="prefix",
+        generator_layers=2,
+        generator_embed_dim=32,
+        generator_hidden_dim=128,
+        generator_heads=2,
+        max_target_positions=64,
+    )
+    gan_doc_tiny(args)

@@ -41,7 +41,7 @@ def load_weights(generator: nn.Module, path: str) -> None:
 
     for name in sorted(own.keys() ^ trained.keys()):
         has, lacks = ("it", "the generator") if name in trained else ("the generator", "it")
-        raise ValueError(f"holds another kind of decoder: {has} has {name}, {lacks} has not")
+        raise ValueError(f"holds another decoder: {has} has {name}, {lacks} has not")
     for name, weight in own.items():
         if weight.shape == trained[name].shape:
             continue
