@@ -122,7 +122,7 @@ train gpt_doc "${GPT[@]}" --lr 3e-3 --lr-scheduler cosine --warmup-updates $(upd
 train gan_doc "${GAN[@]}" --lr 3e-3 --discriminator-lr 1e-4 --generator-turns-lr-scale 0.03 \
     --generator-pretrain-updates "$GAN_PRETRAIN" \
     --discriminator-pretrain-updates "$GAN_DISCRIMINATOR" --max-update "$GAN_UPDATES" \
-    --save-interval-updates "$GAN_PRETRAIN" --best-checkpoint-metric sample_bleu \
+    --save-interval-updates "$GAN_PRETRAIN" --best-checkpoint-metric sample_bleu_3 \
     --maximize-best-checkpoint-metric
 # Small batches: in one epoch, the number of updates counts more than their size.
 train lstm_seq2seq_doc "${TRANSLATION[@]}" --arch lstm_seq2seq_doc --rnn-cell gru --deep-output \

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import torch
 from fairseq.models import MODEL_REGISTRY
 
+from fairseq_genext.gan.discriminators import DISCRIMINATORS
 from fairseq_genext.gan.generators import GENERATORS
 from fairseq_genext.models.dbam import DBAMConfig
 from fairseq_genext.models.gan import GANConfig
@@ -51,6 +52,25 @@ LANGUAGE_MODELS = {
         for noise_input in GENERATORS[generator].noise_inputs
         if (generator, noise_input) != ("rnn", "state")  # the three above
     },
+}
+GANS_BY_PLAYERS = {
+    (generator, discriminator): GANConfig(
+        _name="gan",
+        generator=generator,
+        noise_input="none",
+        generator_embed_dim=12,
+        generator_hidden_dim=12,
+        max_target_positions=16,
+        discriminator=discriminator,
+        discriminator_embed_dim=8,
+        discriminator_hidden_dim=8,
+        discriminator_heads=2,
+        discriminator_representations=4,
+        discriminator_widths=[1, 2],
+        discriminator_filters=[4, 4],
+    )
+    for generator in GENERATORS
+    for discriminator in DISCRIMINATORS
 }
 SEQ2SEQ = {
     f"seq2seq-{cell}{name}": LSTMSeq2SeqDocConfig(

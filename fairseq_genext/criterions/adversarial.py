@@ -7,7 +7,8 @@ generator that is -log p(x | z) for one draw of z, an upper bound in expectation
 
 import contextlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Optional
 
 import torch
 from fairseq import utils
@@ -18,31 +19,62 @@ from omegaconf import II
 from torch.nn import functional as F
 
 from fairseq_genext.errors import UsageError, require_choice
+from fairseq_genext.gan.combinations import check
 from fairseq_genext.gan.estimators import ESTIMATORS
+from fairseq_genext.gan.estimators.baselines import BASELINES
+from fairseq_genext.gan.estimators.gumbel import SAMPLES
+from fairseq_genext.gan.game import Game
 from fairseq_genext.gan.losses import LOSSES
+from fairseq_genext.gan.progress import Progress
+from fairseq_genext.gan.rewards import REWARDS
 from fairseq_genext.gan.schedule import Phase, Turn
-from fairseq_genext.modules.samplers import ancestral, unroll
+from fairseq_genext.gan.settings import axis, settle
+from fairseq_genext.modules.samplers import SampleLength, Samples
 
 
 @dataclass
 class AdversarialConfig(FairseqDataclass):
-    gan_loss: str = field(default="bce", metadata={"help": f"one of {', '.join(LOSSES)}"})
-    gradient_estimator: str = field(
-        default="gumbel", metadata={"help": f"one of {', '.join(ESTIMATORS)}"}
+    gan_loss: Optional[str] = axis("gan_loss", f"one of {', '.join(LOSSES)}")
+    penalty_weight: Optional[float] = axis("penalty_weight", "wgan-gp: weight of the penalty")
+    gradient_estimator: Optional[str] = axis(
+        "gradient_estimator", f"one of {', '.join(ESTIMATORS)}"
     )
-    gumbel_soft: bool = field(
-        default=False, metadata={"help": "relaxed samples instead of straight-through one-hot ones"}
+    gumbel_samples: Optional[str] = axis(
+        "gumbel_samples",
+        "gumbel: what the discriminator reads; hard: straight-through one-hot vectors, soft: "
+        "relaxed ones",
     )
-    gumbel_temperature: float = field(
-        default=1.0, metadata={"help": "temperature at the first update in turns"}
+    gumbel_feedback: Optional[str] = axis(
+        "gumbel_feedback",
+        "gumbel: the generator's next input; soft: the sample, through which the gradient flows, "
+        "hard: its likeliest token",
     )
-    gumbel_final_temperature: float = field(
-        default=1.0, metadata={"help": "temperature after --gumbel-anneal-updates"}
+    gumbel_temperature: Optional[float] = axis(
+        "gumbel_temperature", "gumbel: temperature at the first update in turns"
     )
-    gumbel_anneal_updates: int = field(
-        default=0, metadata={"help": "updates in turns over which the temperature falls; 0: never"}
+    gumbel_final_temperature: Optional[float] = axis(
+        "gumbel_final_temperature", "gumbel: temperature after --gumbel-anneal-updates"
+    )
+    gumbel_anneal_updates: Optional[int] = axis(
+        "gumbel_anneal_updates", "gumbel: updates in turns over which it changes; 0: never"
+    )
+    reward: Optional[str] = axis("reward", f"reinforce: one of {', '.join(REWARDS)}")
+    rollouts: Optional[int] = axis(
+        "rollouts",
+        "reinforce: completions of each prefix; 0: the reward of the whole, or of each token "
+        "where the discriminator scores tokens",
+    )
+    reward_discount: Optional[float] = axis(
+        "reward_discount", "reinforce, scores of tokens: discount of later rewards"
+    )
+    reward_baseline: Optional[str] = axis(
+        "reward_baseline", f"reinforce: one of {', '.join(BASELINES)}"
+    )
+    baseline_decay: Optional[float] = axis(
+        "baseline_decay", "reinforce: how much of a moving baseline an update keeps"
     )
     max_sample_length: int = II("task.max_sample_length")
+    fixed_length: bool = II("task.fixed_length")
     seed: int = II("common.seed")
 
 
@@ -56,32 +88,42 @@ class Adversarial(FairseqCriterion):
 
     def __init__(self, cfg: AdversarialConfig, task) -> None:
         super().__init__(task)
-        require_choice(cfg, "gan_loss", LOSSES)
-        require_choice(cfg, "gradient_estimator", ESTIMATORS)
-        self.loss = LOSSES[cfg.gan_loss]()
+        settle(cfg)
+        for name, choices in (
+            ("gan_loss", LOSSES),
+            ("gradient_estimator", ESTIMATORS),
+            ("gumbel_samples", SAMPLES),
+            ("gumbel_feedback", SAMPLES),
+            ("reward", REWARDS),
+            ("reward_baseline", BASELINES),
+        ):
+            require_choice(cfg, name, choices)
         try:
-            self.estimator = ESTIMATORS[cfg.gradient_estimator](
-                straight_through=not cfg.gumbel_soft,
-                temperature=cfg.gumbel_temperature,
-                final_temperature=cfg.gumbel_final_temperature,
-                anneal_updates=cfg.gumbel_anneal_updates,
-            )
+            self.loss = build_loss(cfg)
+            self.estimator = build_estimator(cfg)
         except ValueError as error:
             raise UsageError(str(error)) from None
-        self.max_sample_length = cfg.max_sample_length
+        self.cfg = cfg
         self.seed = cfg.seed
+        self.length = SampleLength(cfg.max_sample_length, cfg.fixed_length)
         self.turn = Turn(Phase.GENERATOR_PRETRAINING, "generator")
-        self.updates_in_turns = 0
 
     @classmethod
     def build_criterion(cls, cfg: AdversarialConfig, task) -> "Adversarial":
         """Builds the criterion from its flags."""
         return cls(cfg, task)
 
-    def begin_turn(self, turn: Turn, updates_in_turns: int) -> None:
-        """Says whose loss the next batches are, and how many updates in turns came before."""
+    def check_discriminator(self, per_token: bool) -> None:
+        """Refuses, with a UsageError, a discriminator that does not go with loss and estimator.
+
+        Args:
+            per_token: whether it scores tokens and not sequences.
+        """
+        check(self.cfg.gan_loss, self.cfg.gradient_estimator, self.cfg.rollouts, per_token)
+
+    def begin_turn(self, turn: Turn) -> None:
+        """Says whose loss the next batches are."""
         self.turn = turn
-        self.updates_in_turns = updates_in_turns
 
     def forward(self, model, sample):
         """
@@ -109,39 +151,54 @@ class Adversarial(FairseqCriterion):
         sample_size = sample["ntokens"]
         return nll, sample_size, self.log(sample, nll, sample_size, nll_loss=nll.data)
 
+    def game(self, generator, discriminator, sample) -> Game:
+        """This step's players and real sequences."""
+        real = sample["target"]
+        return Game(
+            generator,
+            discriminator,
+            Samples(real, real.ne(self.padding_idx)),
+            self.length,
+            self.turn.updates_in_turns,
+        )
+
     def discriminator_turn(self, model, sample):
         """The discriminator's loss on real sentences and as many generated ones."""
-        real = sample["target"]
 
         def play(generator, discriminator):
-            with torch.no_grad():
-                fake = unroll(generator, real.size(0), self.max_sample_length, ancestral)
-            real_logits = discriminator(real, real.ne(self.padding_idx)).mean()
-            return real_logits, discriminator(fake.tokens, fake.mask).mean()
+            game = self.game(generator, discriminator, sample)
+            fake = self.estimator.sample(game)
+            real_scores, fake_scores = game.scores(game.real), game.scores(fake)
+            loss = self.loss.discriminator(real_scores, fake_scores)
+            penalty = torch.zeros_like(loss)
+            if self.loss.penalised and torch.is_grad_enabled():
+                penalty = self.loss.penalty(discriminator, game.real, fake, game.vocabulary)
+            return loss, penalty, real_scores.mean(), fake_scores.mean()
 
-        real_logits, fake_logits = model(play=play)
-        loss = self.loss.discriminator(real_logits.float(), fake_logits.float()).sum()
-        figures = self.discriminator_figures(real_logits, fake_logits)
-        return loss, real.size(0), self.log(sample, loss, real.size(0), **figures)
+        loss, penalty, real, fake = model(play=play)
+        figures = {
+            "d_loss": loss.detach().float().sum(),
+            "d_accuracy_real": real.detach().gt(0).sum(),
+            "d_accuracy_fake": fake.detach().le(0).sum(),
+        }
+        if self.loss.penalised and penalty.requires_grad:
+            figures["gradient_penalty"] = penalty.detach().float().sum()
+        loss = (loss + penalty).float().sum()
+        batch_size = sample["target"].size(0)
+        return loss, batch_size, self.log(sample, loss, batch_size, **figures)
 
     def generator_turn(self, model, sample):
         """The generator's loss against the discriminator, as the estimator gives it."""
-        batch_size = sample["target"].size(0)
 
         def play(generator, discriminator):
-            return self.estimator.generator_loss(
-                generator,
-                discriminator,
-                self.loss,
-                batch_size,
-                self.max_sample_length,
-                self.updates_in_turns,
-            )
+            game = self.game(generator, discriminator, sample)
+            return self.estimator.generator_loss(game, self.loss)
 
-        loss = model(play=play).float().sum()
-        temperature = self.estimator.temperature(self.updates_in_turns)
-        figures = {"g_loss": loss.data, "gumbel_temperature": temperature * batch_size}
-        return loss, batch_size, self.log(sample, loss, batch_size, **figures)
+        loss, figures = model(play=play)
+        loss = loss.float().sum()
+        batch_size = sample["target"].size(0)
+        figures = {name: value * batch_size for name, value in figures.items()}
+        return loss, batch_size, self.log(sample, loss, batch_size, g_loss=loss.data, **figures)
 
     def validate(self, model, sample):
         """Held-out likelihood, and both players' losses on the batch."""
@@ -151,15 +208,6 @@ class Adversarial(FairseqCriterion):
         logging_output.update({key: played[key] for key in played if key.startswith("d_")})
         return nll, sample_size, logging_output
 
-    def discriminator_figures(self, real_logits, fake_logits) -> dict:
-        """Sums over the batch: both losses, and the share that the discriminator gets right."""
-        real_logits, fake_logits = real_logits.detach().float(), fake_logits.detach().float()
-        return {
-            "d_loss": self.loss.discriminator(real_logits, fake_logits).sum(),
-            "d_accuracy_real": real_logits.gt(0).sum(),
-            "d_accuracy_fake": fake_logits.le(0).sum(),
-        }
-
     @contextlib.contextmanager
     def validation_randomness(self, sample):
         """Draws that are the same at every validation and leave training's stream alone."""
@@ -167,6 +215,16 @@ class Adversarial(FairseqCriterion):
         with torch.random.fork_rng(devices):
             torch.manual_seed(self.seed + int(sample["id"].min()))
             yield
+
+    def save_progress(self, progress: Progress) -> None:
+        """Notes what the estimator must know when training is resumed."""
+        progress.set(**self.estimator.state_dict())
+
+    def load_progress(self, progress: Progress) -> None:
+        """Gives the estimator back what ``save_progress`` noted."""
+        known = {name: progress.get(name) for name in self.estimator.state_dict()}
+        if not any(map(math.isnan, known.values())):
+            self.estimator.load_state_dict(known)
 
     def log(self, sample, loss, sample_size, **figures) -> dict:
         """Figures of one batch, all of them sums, so that workers can add theirs."""
@@ -202,12 +260,51 @@ class Adversarial(FairseqCriterion):
         for key in PER_SENTENCE:
             if logged(key):
                 metrics.log_scalar(key, total(key) / sentences, sentences, round=4)
+        if logged("reward_mean"):
+            mean = total("reward_mean") / sentences
+            square = total("reward_square") / sentences
+            spread = max(float(square - mean**2), 0.0) ** 0.5
+            metrics.log_scalar("reward_mean", mean, sentences, round=4)
+            metrics.log_scalar("reward_spread", spread, sentences, round=4)
+        drawn = total("samples_drawn")
+        for key in {key for log in logging_outputs for key in log if key.startswith("sample_")}:
+            if key != "sample_size" and drawn > 0:
+                metrics.log_scalar(key, total(key) / drawn, drawn, round=4)
         metrics.log_scalar("phase", total("phase") / total("batches"), weight=0)
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:
         """Every figure is a sum, so workers may add theirs before ``reduce_metrics``."""
         return True
+
+
+def build_loss(cfg: AdversarialConfig):
+    """The loss that the flags name."""
+    if cfg.gan_loss == "wgan-gp":
+        return LOSSES[cfg.gan_loss](cfg.penalty_weight)
+    return LOSSES[cfg.gan_loss]()
+
+
+def build_estimator(cfg: AdversarialConfig):
+    """The gradient estimator that the flags name, with its own flags."""
+    arguments = {
+        "gumbel": lambda: {
+            "samples": cfg.gumbel_samples,
+            "feedback": cfg.gumbel_feedback,
+            "temperature": cfg.gumbel_temperature,
+            "final_temperature": cfg.gumbel_final_temperature,
+            "anneal_updates": cfg.gumbel_anneal_updates,
+        },
+        "reinforce": lambda: {
+            "reward": cfg.reward,
+            "rollouts": cfg.rollouts,
+            "discount": cfg.reward_discount,
+            "baseline": cfg.reward_baseline,
+            "baseline_decay": cfg.baseline_decay,
+        },
+        "mali": dict,
+    }
+    return ESTIMATORS[cfg.gradient_estimator](**arguments[cfg.gradient_estimator]())
 
 
 def perplexity(meters) -> float | None:
@@ -221,6 +318,7 @@ PER_SENTENCE = (
     "g_loss",
     "d_accuracy_real",
     "d_accuracy_fake",
+    "gradient_penalty",
     "gumbel_temperature",
-    "sample_bleu",
+    "mali_largest_weight",
 )

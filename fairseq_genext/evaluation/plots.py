@@ -16,7 +16,7 @@ PHASES = {0: "generator alone", 1: "discriminator alone", 2: "in turns"}
 # What a training curve shows, in this order, where the log has it.
 PANELS = (
     ("ppl", "perplexity per token", "log"),
-    ("sample_bleu", "BLEU of samples", "linear"),
+    ("sample_bleu_3", "BLEU-3 of samples", "linear"),
     (("d_loss", "g_loss"), "players' losses (nats)", "linear"),
     (("d_accuracy_real", "d_accuracy_fake"), "discriminator's accuracy", "linear"),
     ("gumbel_temperature", "Gumbel temperature", "linear"),

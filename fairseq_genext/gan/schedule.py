@@ -1,11 +1,14 @@
 """Who plays when: generator alone, discriminator alone, then in turns.
 
-The turn is a function of the number of updates done, so a resumed run needs no state to go on
-exactly where it stopped.
+The turn is a function of the number of updates done and of where pretraining ended early, so a
+resumed run goes on exactly where it stopped.
 """
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
+
+from fairseq_genext.gan.progress import Progress
 
 
 class Phase(IntEnum):
@@ -18,15 +21,28 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True)
 class Turn:
-    """One update: its phase, and the one player that moves."""
+    """One update: its phase, and the one player that moves.
+
+    Attributes:
+        phase: the part of the run.
+        player: ``generator`` or ``discriminator``.
+        updates_in_turns: updates in turns done before.
+    """
 
     phase: Phase
-    player: str  # "generator" or "discriminator"
+    player: str
+    updates_in_turns: int = 0
 
 
 @dataclass(frozen=True)
 class Schedule:
     """Lengths of the phases, in updates.
+
+    Attributes:
+        generator_pretrain_updates, discriminator_pretrain_updates: at most so many.
+        discriminator_steps, generator_steps: updates of each in a round of turns.
+        pretrain_patience: validations without a lower loss that end a pretraining before; 0 for
+            never.
 
     Raises:
         ValueError: a length is negative, or a round of turns would leave out a player.
@@ -36,21 +52,66 @@ class Schedule:
     discriminator_pretrain_updates: int
     discriminator_steps: int = 1
     generator_steps: int = 1
+    pretrain_patience: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.generator_pretrain_updates, self.discriminator_pretrain_updates) < 0:
-            raise ValueError("pretraining lengths must be 0 or greater")
+        lengths = (self.generator_pretrain_updates, self.discriminator_pretrain_updates)
+        if min(*lengths, self.pretrain_patience) < 0:
+            raise ValueError("pretraining lengths and patience must be 0 or greater")
         if min(self.discriminator_steps, self.generator_steps) < 1:
             raise ValueError("a round needs at least one step of each player")
 
-    def turn(self, update: int) -> Turn:
-        """The turn of the update that follows ``update`` updates done, counted from 0."""
-        if update < self.generator_pretrain_updates:
+    def turn(self, update: int, progress: Progress | None = None) -> Turn:
+        """The turn of the update that follows ``update`` updates done, counted from 0.
+
+        Args:
+            update: number of updates done.
+            progress: where pretraining ended early, if it can.
+        """
+        lengths = [self.generator_pretrain_updates, self.discriminator_pretrain_updates]
+        if progress is not None:
+            for index, name in enumerate(("generator_pretraining", "discriminator_pretraining")):
+                lengths[index] = min(lengths[index], progress.get(name, math.inf))
+        if update < lengths[0]:
             return Turn(Phase.GENERATOR_PRETRAINING, "generator")
-        update -= self.generator_pretrain_updates
-        if update < self.discriminator_pretrain_updates:
+        update -= lengths[0]
+        if update < lengths[1]:
             return Turn(Phase.DISCRIMINATOR_PRETRAINING, "discriminator")
-        update -= self.discriminator_pretrain_updates
+        update = int(update - lengths[1])
         position = update % (self.discriminator_steps + self.generator_steps)
         player = "discriminator" if position < self.discriminator_steps else "generator"
-        return Turn(Phase.TURNS, player)
+        return Turn(Phase.TURNS, player, update)
+
+    def judge(self, update: int, progress: Progress) -> None:
+        """Ends the pretraining at hand if the last validation was one too many without progress.
+
+        Reads the validation's loss from ``progress`` and writes there what follows.
+
+        Args:
+            update: number of updates done.
+            progress: sums of the validation that has not been judged yet.
+        """
+        weight = progress.get("valid_weight", 0.0)
+        if weight == 0 or self.pretrain_patience == 0:
+            return
+        loss = progress.get("valid_sum", 0.0) / weight
+        progress.set(valid_sum=0.0, valid_weight=0.0)
+        phase = self.turn(update - 1, progress).phase  # of the update that was validated
+        if phase is Phase.TURNS or self.turn(update, progress).phase is not phase:
+            progress.set(best=math.nan, validations_since_best=0)
+            return
+        if loss < progress.get("best", math.inf):
+            progress.set(best=loss, validations_since_best=0)
+            return
+        waited = progress.get("validations_since_best", 0) + 1
+        progress.set(validations_since_best=waited)
+        if waited >= self.pretrain_patience:
+            progress.set(best=math.nan, validations_since_best=0)
+            if phase is Phase.GENERATOR_PRETRAINING:
+                progress.set(generator_pretraining=update)
+            else:
+                begun = min(
+                    self.generator_pretrain_updates,
+                    progress.get("generator_pretraining", math.inf),
+                )
+                progress.set(discriminator_pretraining=update - begun)

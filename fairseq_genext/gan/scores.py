@@ -23,7 +23,8 @@ class Scores:
 
     @classmethod
     def of_sequences(cls, logits: Tensor) -> "Scores":
-        """Scores of whole sequences, ``(batch, n)``, all of which count."""
+        """Scores of whole sequences, ``(batch,)`` or ``(batch, n)``, all of which count."""
+        logits = logits.unsqueeze(1) if logits.dim() == 1 else logits
         return cls(logits, torch.ones_like(logits, dtype=torch.bool))
 
     def mean(self, values: Tensor | None = None) -> Tensor:

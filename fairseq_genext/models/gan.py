@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import List
 
 from fairseq.dataclass import FairseqDataclass
-from fairseq.models import FairseqLanguageModel, register_model, register_model_architecture
+from fairseq.models import FairseqLanguageModel, register_model
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
@@ -21,7 +21,7 @@ from fairseq_genext.gan.discriminators import DISCRIMINATORS
 from fairseq_genext.gan.generators import GENERATORS
 from fairseq_genext.gan.generators.checkpoint import load_weights
 from fairseq_genext.gan.generators.noise import NOISE_INPUTS
-from fairseq_genext.models.presets import preset
+from fairseq_genext.gan.progress import Progress
 from fairseq_genext.modules.checked_loading import CheckedLoading
 
 logger = logging.getLogger(__name__)
@@ -105,6 +105,7 @@ class GAN(CheckedLoading, FairseqLanguageModel):
     def __init__(self, generator, discriminator: nn.Module) -> None:
         super().__init__(generator)
         self.discriminator = discriminator
+        self.register_buffer("progress", Progress.empty())
         # The two-player optimizer finds each parameter's player by this mark, which fairseq's
         # mixed-precision copies carry along.
         for player, module in (("generator", generator), ("discriminator", discriminator)):
@@ -178,55 +179,3 @@ def start_from_checkpoint(generator: nn.Module, cfg: GANConfig) -> None:
     run = cfg._get_parent() if OmegaConf.is_config(cfg) else None
     if run is not None:
         run.model.generator_checkpoint = ""
-
-
-@register_model_architecture("gan", "gan_doc")
-def gan_doc(args) -> None:
-    """The article's text GAN: RNN generator from 100-dimensional noise, CNN discriminator."""
-
-
-@register_model_architecture("gan", "gan_doc_tiny")
-def gan_doc_tiny(args) -> None:
-    """For tests: 16 units, 8 filters."""
-    preset(
-        args,
-        noise_dim=8,
-        generator_embed_dim=16,
-        generator_hidden_dim=16,
-        generator_dropout=0.0,
-        discriminator_embed_dim=8,
-        discriminator_widths="1,2,3",
-        discriminator_filters="4,4,4",
-        discriminator_dropout=0.0,
-    )
-
-
-@register_model_architecture("gan", "gan_gpt")
-def gan_gpt(args) -> None:
-    """The decoder of `gpt_doc_mini` as the generator, which --generator-checkpoint can start."""
-    preset(
-        args,
-        generator="gpt",
-        noise_input="prefix",
-        generator_layers=4,
-        generator_embed_dim=256,
-        generator_hidden_dim=1024,
-        generator_heads=4,
-        max_target_positions=256,
-    )
-
-
-@register_model_architecture("gan", "gan_gpt_tiny")
-def gan_gpt_tiny(args) -> None:
-    """For tests: the decoder of `gpt_doc_tiny`, 8 filters."""
-    preset(
-        args,
-        generator="gpt",
-        noise_input="prefix",
-        generator_layers=2,
-        generator_embed_dim=32,
-        generator_hidden_dim=128,
-        generator_heads=2,
-        max_target_positions=64,
-    )
-    gan_doc_tiny(args)

@@ -1,15 +1,18 @@
 """Unrolls a decoder token by token from nothing, for training and validation.
 
 Generation commands use fairseq's own ``SequenceGenerator``; this loop exists because a GAN's
-samples must be able to carry a gradient.
+samples must be able to carry a gradient, and to be drawn by the thousand.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+
+from fairseq_genext.modules.conditions import Condition, draw_condition
 
 
 @dataclass
@@ -21,48 +24,79 @@ class Samples:
         mask: ``(batch, time)``, True up to and with the end of sentence.
         weights: ``(batch, time, vocabulary)``, what the sampled tokens look like to a network that
             sends a gradient back; None where tokens are plain ids.
+        condition: what they were drawn from.
     """
 
     tokens: Tensor
     mask: Tensor
     weights: Tensor | None = None
+    condition: Condition | None = None
+
+    def __len__(self) -> int:
+        return self.tokens.size(0)
+
+
+@dataclass(frozen=True)
+class SampleLength:
+    """How long samples are.
+
+    Attributes:
+        maximum: longest sample in tokens, end of sentence included.
+        fixed: all samples are ``maximum`` words long, and there is no end of sentence.
+    """
+
+    maximum: int
+    fixed: bool = False
+
+    def forbidden(self, dictionary) -> list[int]:
+        """Ids that no sample has: padding, and where length is fixed every special symbol."""
+        return list(range(dictionary.nspecial)) if self.fixed else [dictionary.pad()]
 
 
 def unroll(
     decoder,
     batch_size: int,
-    max_length: int,
+    length: SampleLength,
     choose: Callable[[Tensor], tuple[Tensor, Tensor | None]],
+    condition: Condition | None = None,
+    feedback: bool = True,
 ) -> Samples:
-    """Samples ``batch_size`` sequences of at most ``max_length`` tokens.
+    """Samples ``batch_size`` sequences.
 
     Args:
         decoder: an incremental decoder with ``embed_tokens``, ``dictionary`` and the argument
             ``token_embeddings``.
         batch_size: number of sequences.
-        max_length: longest sequence, end of sentence included.
+        length: how long they are.
         choose: maps logits ``(batch, vocabulary)`` to token ids ``(batch,)`` and, for samples with
-            a gradient, weights ``(batch, vocabulary)``. A weighted mean of embeddings is then the
-            next input.
+            a gradient, weights ``(batch, vocabulary)``.
+        condition: what the decoder is given; fresh noise, where it takes any, if None.
+        feedback: the next input is the mean of the embeddings by ``choose``'s weights, through
+            which a gradient flows from step to step; otherwise it is the chosen token's embedding.
     """
     pad, eos = decoder.dictionary.pad(), decoder.dictionary.eos()
     device = decoder.embed_tokens.weight.device
+    forbidden = torch.tensor(length.forbidden(decoder.dictionary), device=device)
+    if condition is None:
+        condition = draw_condition(decoder, batch_size)
     # fairseq's language models start from the end of the sentence before.
     tokens = torch.full((batch_size, 1), eos, device=device)
     alive = torch.ones(batch_size, dtype=torch.bool, device=device)
     embeddings, state, masks, weights = None, {}, [], []
-    for _ in range(max_length):
-        logits, _ = decoder(tokens, incremental_state=state, token_embeddings=embeddings)
-        logits = logits[:, -1].float()
-        logits = logits.index_fill(1, torch.tensor([pad], device=device), -torch.inf)
+    for _ in range(length.maximum):
+        logits, _ = decoder(
+            tokens, incremental_state=state, token_embeddings=embeddings, **condition.arguments
+        )
+        logits = logits[:, -1].float().index_fill(1, forbidden, -torch.inf)
         chosen, weight = choose(logits)
         # Not written in place: the graph of a sample with a gradient holds the earlier tokens.
         tokens = torch.cat([tokens, torch.where(alive, chosen, pad).unsqueeze(1)], dim=1)
         masks.append(alive)
         if weight is not None:
             weights.append(weight * alive.unsqueeze(1))
-            table = decoder.embed_tokens.weight
-            embeddings = (weight.to(table.dtype) @ table).unsqueeze(1)
+            if feedback:
+                table = decoder.embed_tokens.weight
+                embeddings = (weight.to(table.dtype) @ table).unsqueeze(1)
         alive = alive & chosen.ne(eos)
         if not alive.any():
             break
@@ -70,12 +104,34 @@ def unroll(
         tokens=tokens[:, 1:],
         mask=torch.stack(masks, dim=1),
         weights=torch.stack(weights, dim=1) if weights else None,
+        condition=condition,
     )
 
 
 def ancestral(logits: Tensor) -> tuple[Tensor, None]:
     """Draws from softmax(logits): the ``choose`` of plain samples."""
-    return torch.multinomial(logits.softmax(dim=-1), 1).squeeze(1), None
+    uniform = torch.rand(logits.size(0), 1, device=logits.device)
+    return inverse_cdf(logits, uniform).squeeze(1), None
+
+
+def inverse_cdf(logits: Tensor, uniform: Tensor) -> Tensor:
+    """Draws from softmax(logits) by one uniform number a draw.
+
+    The draw is the first entry whose cumulated probability is above the number. (torch.multinomial
+    draws a number for every entry.)
+
+    Args:
+        logits: ``(batch, vocabulary)``.
+        uniform: ``(batch, draws)``, each in [0, 1).
+
+    Returns:
+        Ids ``(batch, draws)``.
+    """
+    cdf = logits.softmax(dim=-1).cumsum(dim=-1)
+    total = cdf[:, -1:]
+    # Rounding up to the total would point behind the last entry.
+    target = torch.minimum(uniform * total, torch.nextafter(total, torch.zeros_like(total)))
+    return torch.searchsorted(cdf, target, right=True)
 
 
 def gumbel_softmax(logits: Tensor, temperature: float, hard: bool) -> tuple[Tensor, Tensor]:
@@ -91,3 +147,15 @@ def gumbel_softmax(logits: Tensor, temperature: float, hard: bool) -> tuple[Tens
     """
     weights = F.gumbel_softmax(logits, tau=temperature, hard=hard)
     return weights.argmax(dim=-1), weights
+
+
+@contextlib.contextmanager
+def plain_sampling(decoder: nn.Module):
+    """A context without gradient and without dropout, as generation commands sample."""
+    training = decoder.training
+    decoder.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        decoder.train(training)

@@ -14,7 +14,7 @@ TRAIN = (
     "--optimizer", "two_player_adamw", "--lr", "0.01", "--discriminator-lr", "0.005",
     "--weight-decay", "0.01", "--batch-size", "16", "--generator-pretrain-updates", 3,
     "--discriminator-pretrain-updates", 2, "--discriminator-steps", 2, "--generator-steps", 1,
-    "--max-sample-length", 12,
+    "--max-sample-length", 12, "--valid-samples", 40,
 )  # fmt: skip
 PLAYERS = {"decoder": "generator", "discriminator": "discriminator"}
 # The player of each of the first 11 updates.
@@ -102,8 +102,8 @@ def test_log_names_each_phase(corpus, steps):
     assert 0 <= float(inner[6]["d_accuracy_real"]) <= 1
     assert float(inner[8]["g_loss"]) > 0 and float(inner[8]["gumbel_temperature"]) == 1
     valid = [figures for figures in map(json.loads, lines) if "valid_ppl" in figures][-1]
-    assert {"valid_d_loss", "valid_d_accuracy_fake", "valid_sample_bleu"} <= valid.keys()
-    assert 0 < float(valid["valid_sample_bleu"]) < 1
+    assert {"valid_d_loss", "valid_d_accuracy_fake", "valid_sample_bleu_3"} <= valid.keys()
+    assert 0 < float(valid["valid_sample_bleu_3"]) < 1
 
 
 def test_pretraining_learns_and_samples_repeat(corpus):
@@ -145,7 +145,7 @@ def test_pretraining_learns_and_samples_repeat(corpus):
         16,
         folder=corpus,
     )
-    assert "sample_bleu" in result.stdout + result.stderr
+    assert "sample_bleu_3" in result.stdout + result.stderr
 
 
 def test_accumulated_batches_play_one_turn(corpus):

@@ -18,6 +18,8 @@ class CNNDiscriminator(nn.Module):
         classifier: arguments of ``NgramClassifier``.
     """
 
+    per_token = False
+
     def __init__(self, vocabulary: int, padding_idx: int, embed_dim: int, **classifier) -> None:
         super().__init__()
         self.embed_tokens = SequenceEmbedding(vocabulary, embed_dim, padding_idx)

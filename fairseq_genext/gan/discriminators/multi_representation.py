@@ -27,6 +27,8 @@ class MultiRepresentationDiscriminator(nn.Module):
         ValueError: ``representations`` do not divide ``embed_dim``.
     """
 
+    per_token = False
+
     def __init__(
         self, vocabulary: int, padding_idx: int, embed_dim: int, representations: int, **classifier
     ) -> None:

@@ -25,6 +25,8 @@ class RNNDiscriminator(nn.Module):
         dropout: dropout on embeddings and after each recurrent layer.
     """
 
+    per_token = True
+
     def __init__(
         self,
         vocabulary: int,

@@ -26,6 +26,8 @@ class TransformerDiscriminator(nn.Module):
         dropout: dropout on embeddings, attention weights and residuals.
     """
 
+    per_token = False
+
     def __init__(
         self,
         vocabulary: int,

@@ -2,12 +2,18 @@
 
 from functools import partial
 
+import torch
 from torch import Tensor
 
+from fairseq_genext.gan.estimators.estimator import Estimator
+from fairseq_genext.gan.game import Game
+from fairseq_genext.gan.losses.loss import Loss
 from fairseq_genext.modules.samplers import Samples, gumbel_softmax, unroll
 
+SAMPLES = ("hard", "soft")
 
-class GumbelEstimator:
+
+class GumbelEstimator(Estimator):
     """The discriminator reads relaxed one-hot vectors, and its gradient flows straight back.
 
     Jang et al. 2017 (https://arxiv.org/abs/1611.01144). The temperature falls exponentially over
@@ -16,7 +22,11 @@ class GumbelEstimator:
         tau_i = tau_0 * (tau_N / tau_0) ** (i / N)
 
     Args:
-        straight_through: one-hot vectors forward, the relaxed ones' gradient backward.
+        samples: ``hard`` for straight-through (one-hot vectors forward, the relaxed ones' gradient
+            backward), ``soft`` for relaxed vectors in both directions.
+        feedback: ``soft`` if the gradient also flows through the generator's next inputs, which
+            are then means of embeddings by the samples' weights; ``hard`` if those are the
+            embeddings of the likeliest tokens (RelGAN).
         temperature: tau_0.
         final_temperature: tau_N, kept after N updates.
         anneal_updates: N, 0 to stay at tau_0.
@@ -27,14 +37,16 @@ class GumbelEstimator:
 
     def __init__(
         self,
-        straight_through: bool,
+        samples: str,
+        feedback: str,
         temperature: float,
         final_temperature: float,
         anneal_updates: int,
     ) -> None:
         if min(temperature, final_temperature) <= 0:
             raise ValueError("Gumbel temperatures must be greater than 0")
-        self.straight_through = straight_through
+        self.straight_through = samples == "hard"
+        self.feedback = feedback == "soft"
         self.start = temperature
         self.final = final_temperature
         self.anneal_updates = anneal_updates
@@ -46,16 +58,29 @@ class GumbelEstimator:
         progress = min(updates / self.anneal_updates, 1.0)
         return self.start * (self.final / self.start) ** progress
 
-    def sample(self, generator, batch_size: int, max_length: int, updates: int) -> Samples:
+    def relaxed_samples(self, game: Game) -> Samples:
         """Sequences with weights ``(batch, time, vocabulary)`` that carry a gradient."""
         choose = partial(
-            gumbel_softmax, temperature=self.temperature(updates), hard=self.straight_through
+            gumbel_softmax, temperature=self.temperature(game.updates), hard=self.straight_through
         )
-        return unroll(generator, batch_size, max_length, choose)
+        return unroll(
+            game.generator,
+            len(game.real),
+            game.length,
+            choose,
+            game.condition,
+            feedback=self.feedback,
+        )
 
-    def generator_loss(
-        self, generator, discriminator, loss, batch_size: int, max_length: int, updates: int
-    ) -> Tensor:
-        """The generator's loss on fresh samples, ``(batch,)``, in nats."""
-        fake = self.sample(generator, batch_size, max_length, updates)
-        return loss.generator(discriminator(fake.weights, fake.mask).mean())
+    def sample(self, game: Game) -> Samples:
+        """As ``Estimator.sample``; relaxed, where the generator's turn shows relaxed ones."""
+        if self.straight_through:
+            return super().sample(game)
+        with torch.no_grad():
+            return self.relaxed_samples(game)
+
+    def generator_loss(self, game: Game, loss: Loss) -> tuple[Tensor, dict[str, Tensor | float]]:
+        """As ``Estimator.generator_loss``, with ``gumbel_temperature``."""
+        scores = game.scores(self.relaxed_samples(game))
+        figures = {"gumbel_temperature": self.temperature(game.updates)}
+        return loss.generator(scores, game.real_scores(loss.relative)), figures

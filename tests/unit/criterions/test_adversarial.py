@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from fairseq_genext.criterions.adversarial import AdversarialConfig
 from fairseq_genext.errors import UsageError
 from fairseq_genext.gan.schedule import Phase, Turn
-from fairseq_genext.modules.samplers import ancestral, unroll
+from fairseq_genext.modules.samplers import SampleLength, ancestral, unroll
 
 TARGET = torch.tensor([[5, 6, 7, 2], [8, 2, 1, 1], [9, 9, 2, 1]])
 SAMPLE = {
@@ -36,7 +36,7 @@ def gan(dictionary):
 
 
 def criterion(dictionary, **flags):
-    config = AdversarialConfig(max_sample_length=6, seed=1, **flags)
+    config = AdversarialConfig(max_sample_length=6, fixed_length=False, seed=1, **flags)
     return CRITERION_REGISTRY["adversarial"](config, Task(dictionary))
 
 
@@ -57,12 +57,12 @@ def test_generator_pretraining_is_likelihood(gan, dictionary):
 
 def test_discriminator_turn_is_the_mean_of_both_binary_cross_entropies(gan, dictionary):
     play = criterion(dictionary)
-    play.begin_turn(Turn(Phase.TURNS, "discriminator"), 0)
+    play.begin_turn(Turn(Phase.TURNS, "discriminator"))
     gan.train()
     torch.manual_seed(4)
     loss, size, _ = play(gan, SAMPLE)
     torch.manual_seed(4)
-    fake = unroll(gan.decoder, 3, 6, ancestral)
+    fake = unroll(gan.decoder, 3, SampleLength(6), ancestral)
     real = gan.discriminator(TARGET, TARGET.ne(1)).mean()
     expected = 0.5 * F.binary_cross_entropy(real.sigmoid(), torch.ones(3), reduction="sum")
     fakes = gan.discriminator(fake.tokens, fake.mask).mean().sigmoid()
@@ -75,12 +75,12 @@ def test_discriminator_turn_is_the_mean_of_both_binary_cross_entropies(gan, dict
 
 def test_generator_turn_is_non_saturating(gan, dictionary):
     play = criterion(dictionary)
-    play.begin_turn(Turn(Phase.TURNS, "generator"), 0)
+    play.begin_turn(Turn(Phase.TURNS, "generator"))
     gan.train()
     torch.manual_seed(4)
     loss, size, log = play(gan, SAMPLE)
     torch.manual_seed(4)
-    fake = play.estimator.sample(gan.decoder, 3, 6, 0)
+    fake = play.estimator.relaxed_samples(play.game(gan.decoder, gan.discriminator, SAMPLE))
     fakes = gan.discriminator(fake.weights, fake.mask).mean().sigmoid()
     expected = F.binary_cross_entropy(fakes, torch.ones(3), reduction="sum")
     torch.testing.assert_close(loss, expected)

@@ -1,5 +1,7 @@
 """How noise enters a generator, and how a generator starts from a trained model."""
 
+from functools import partial
+
 import pytest
 import torch
 from small_models import LANGUAGE_MODELS, build, initialised
@@ -10,7 +12,7 @@ from fairseq_genext.gan.generators.checkpoint import load_weights
 from fairseq_genext.gan.generators.rnn import RNNGenerator
 from fairseq_genext.models.gan import GANConfig
 from fairseq_genext.models.gpt_doc import GPTDocConfig
-from fairseq_genext.modules.samplers import ancestral, gumbel_softmax, unroll
+from fairseq_genext.modules.samplers import SampleLength, ancestral, gumbel_softmax, unroll
 
 GANS = {name: config for name, config in LANGUAGE_MODELS.items() if config._name == "gan"}
 TOKENS = torch.tensor([[2, 5, 6, 7], [2, 9, 8, 7]])
@@ -93,7 +95,8 @@ def test_noise_starts_as_large_as_the_embeddings_it_is_added_to(dictionary):
 def test_gradients_of_samples_reach_every_parameter(name, dictionary):
     model = build(GANS[name], dictionary).train()
     torch.manual_seed(2)
-    samples = unroll(model.decoder, 8, 6, lambda logits: gumbel_softmax(logits, 1.0, hard=True))
+    straight_through = partial(gumbel_softmax, temperature=1.0, hard=True)
+    samples = unroll(model.decoder, 8, SampleLength(6), straight_through)
     model.discriminator(samples.weights, samples.mask).mean().sum().backward()
     for param_name, param in model.decoder.named_parameters():
         assert param.grad is not None and param.grad.abs().sum() > 0, param_name
@@ -180,9 +183,9 @@ def test_generator_of_another_gan_brings_its_noise(name, dictionary, tmp_path):
     fresh = initialised(GANS[name], dictionary).decoder
     load_weights(fresh, saved(other, tmp_path / "gan.pt"))
     torch.manual_seed(5)
-    ours = unroll(fresh, 20, 8, ancestral).tokens
+    ours = unroll(fresh, 20, SampleLength(8), ancestral).tokens
     torch.manual_seed(5)
-    assert torch.equal(ours, unroll(other.decoder, 20, 8, ancestral).tokens)
+    assert torch.equal(ours, unroll(other.decoder, 20, SampleLength(8), ancestral).tokens)
 
 
 def test_noise_of_the_checkpoint_is_left_out_of_a_generator_without(dictionary, tmp_path):

@@ -9,6 +9,7 @@ from fairseq.data import Dictionary
 from omegaconf import OmegaConf
 
 from fairseq_genext.data.noise_dataset import NoiseDataset
+from fairseq_genext.gan.progress import Progress
 from fairseq_genext.tasks.gan import GANTask, GANTaskConfig, draw_apart_from_other_processes
 from fairseq_genext.tasks.unconditional_generation import (
     UnconditionalGenerationConfig,
@@ -118,8 +119,9 @@ def test_turns_scale_the_generators_rate_for_one_step_alone(corpus):
         used.append((groups, [group["lr"] for group in optimizer.param_groups]))
 
     optimizer = SimpleNamespace(param_groups=groups, supports_groups=True, step=step)
+    model = SimpleNamespace(progress=Progress.empty())
     for update in range(3):
-        task.optimizer_step(optimizer, None, update)
+        task.optimizer_step(optimizer, model, update)
     assert [players for players, _ in used] == [{"generator"}, {"discriminator"}, {"generator"}]
     assert used[0][1][0] == 0.4 and used[1][1][1] == 0.1 and used[2][1][0] == 0.2
     assert [group["lr"] for group in groups] == [0.4, 0.1]

@@ -1,0 +1,27 @@
+"""Quality and diversity of a batch of samples, in the few figures that a validation logs."""
+
+from collections.abc import Sequence
+
+from fairseq_genext.evaluation.diversity import duplicate_share
+from fairseq_genext.evaluation.ngram_bleu import ReferenceIndex, Tokens, self_bleu_scores
+
+ORDERS = (2, 3, 4)
+
+
+def sample_quality(samples: Sequence[Tokens], references: ReferenceIndex) -> dict[str, float]:
+    """``bleu_n`` (quality, higher is better), ``self_bleu_n`` and ``duplicates`` (lower is better).
+
+    Args:
+        samples: at least two token sequences.
+        references: the held-out text, counted up to 4-grams at least.
+    """
+    bleu = [references.scores(sample) for sample in samples]
+    self_bleu = self_bleu_scores(samples, max(ORDERS))
+    figures = {}
+    for order in ORDERS:
+        figures[f"bleu_{order}"] = sum(scores[order - 1] for scores in bleu) / len(samples)
+        figures[f"self_bleu_{order}"] = sum(scores[order - 1] for scores in self_bleu) / len(
+            samples
+        )
+    figures["duplicates"] = duplicate_share(samples)
+    return figures

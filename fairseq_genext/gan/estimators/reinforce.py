@@ -1,0 +1,95 @@
+"""REINFORCE: samples that the discriminator rewards become likelier (Williams 1992)."""
+
+import torch
+from torch import Tensor
+
+from fairseq_genext.gan.estimators.baselines import BASELINES
+from fairseq_genext.gan.estimators.estimator import Estimator
+from fairseq_genext.gan.game import Game, token_log_probs
+from fairseq_genext.gan.losses.loss import Loss
+from fairseq_genext.gan.rewards import REWARDS
+from fairseq_genext.gan.rollouts import rollout_rewards, sample_with_rollouts
+from fairseq_genext.modules.samplers import Samples, plain_sampling
+
+
+class ReinforceEstimator(Estimator):
+    """L = -sum_t (Q_t - b_t) log p(y_t | y_<t), with the baseline b and what a token earns, Q:
+
+    * with rollouts, the mean reward of completions (``gan/rollouts.py``; SeqGAN);
+    * without, the reward of the whole sequence, the same for all of its tokens;
+    * by a discriminator with a score a token, the rewards to come,
+      Q_t = sum_{s >= t} gamma^(s - t) r_s (ScratchGAN, section 3), those after the end being 0.
+
+    Args:
+        reward: a key of ``REWARDS``.
+        rollouts: completions of each prefix, 0 for none.
+        discount: gamma.
+        baseline: a key of ``BASELINES``.
+        baseline_decay: how much of a moving baseline an update keeps.
+
+    Raises:
+        ValueError: a number is out of its range.
+    """
+
+    def __init__(
+        self, reward: str, rollouts: int, discount: float, baseline: str, baseline_decay: float
+    ) -> None:
+        if rollouts < 0:
+            raise ValueError("the number of rollouts cannot be negative")
+        if not 0 <= discount <= 1 or not 0 <= baseline_decay < 1:
+            raise ValueError("discount must be in [0, 1] and the baseline's decay in [0, 1)")
+        self.reward = REWARDS[reward]
+        self.rollouts = rollouts
+        self.discount = discount
+        self.baseline = BASELINES[baseline](baseline_decay)
+
+    def generator_loss(self, game: Game, loss: Loss) -> tuple[Tensor, dict[str, Tensor | float]]:
+        """As ``Estimator.generator_loss``; figures are ``reward_mean`` and ``reward_square``.
+
+        Both are of what a sequence earns a token on average.
+        """
+        playing = game.discriminator.training
+        game.discriminator.eval()
+        with plain_sampling(game.generator):
+            samples, earned = self.sample_and_reward(game)
+        game.discriminator.train(playing)
+        advantage = earned - self.baseline(earned, samples.mask)
+        log_probs = token_log_probs(game.generator, samples, game.length)
+        per_token = earned.sum(dim=1) / samples.mask.sum(dim=1)
+        figures = {"reward_mean": per_token.mean(), "reward_square": per_token.square().mean()}
+        return -(advantage * log_probs).sum(dim=1), figures
+
+    def sample_and_reward(self, game: Game) -> tuple[Samples, Tensor]:
+        """Samples, and what each of their tokens earns, ``(batch, time)``, 0 in the padding."""
+
+        def of_sequences(tokens: Tensor, mask: Tensor) -> Tensor:
+            scores = game.discriminator(tokens, mask)
+            return scores.mean(self.reward(scores.logits.float()))
+
+        if self.rollouts > 0:
+            samples, completions = sample_with_rollouts(
+                game.generator, len(game.real), game.length, self.rollouts, game.condition
+            )
+            return samples, rollout_rewards(samples, completions, self.rollouts, of_sequences)
+        samples = self.sample(game)
+        scores = game.scores(samples)
+        if scores.per_token:
+            return samples, self.to_come(self.reward(scores.logits.float()) * samples.mask)
+        earned = scores.mean(self.reward(scores.logits.float()))
+        return samples, earned.unsqueeze(1) * samples.mask
+
+    def to_come(self, rewards: Tensor) -> Tensor:
+        """Discounted sums of ``(batch, time)`` rewards from each token to the last."""
+        total, sums = torch.zeros_like(rewards[:, 0]), []
+        for reward in rewards.flip(1).unbind(1):
+            total = reward + self.discount * total
+            sums.append(total)
+        return torch.stack(sums[::-1], dim=1)
+
+    def state_dict(self) -> dict:
+        """The moving baseline."""
+        return self.baseline.state_dict()
+
+    def load_state_dict(self, state: dict) -> None:
+        """Takes the moving baseline back."""
+        self.baseline.load_state_dict(state)

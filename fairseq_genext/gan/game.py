@@ -1,0 +1,66 @@
+"""What one step of the game is played with."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from fairseq_genext.gan.scores import Scores
+from fairseq_genext.modules.conditions import Condition
+from fairseq_genext.modules.samplers import SampleLength, Samples
+
+
+@dataclass
+class Game:
+    """The players and the batch of a step.
+
+    Attributes:
+        generator: an incremental decoder.
+        discriminator: maps a sequence and its mask to ``Scores``.
+        real: real sequences; as many are generated.
+        length: how long generated ones are.
+        updates: updates in turns done before.
+        condition: what the generator is given; None for fresh noise at every draw.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+    real: Samples
+    length: SampleLength
+    updates: int
+    condition: Condition | None = None
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of dictionary entries."""
+        return len(self.generator.dictionary)
+
+    def scores(self, samples: Samples) -> Scores:
+        """What the discriminator says of generated or real sequences."""
+        sequence = samples.tokens if samples.weights is None else samples.weights
+        return self.discriminator(sequence, samples.mask)
+
+    def real_scores(self, needed: bool) -> Scores | None:
+        """Scores of the real sequences, without gradient; None unless needed."""
+        if not needed:
+            return None
+        with torch.no_grad():
+            return self.scores(self.real)
+
+
+def token_log_probs(generator: nn.Module, samples: Samples, length: SampleLength) -> Tensor:
+    """log p(y_t | y_<t, condition) of sampled tokens, ``(batch, time)``, 0 in the padding.
+
+    With a gradient, in one call over the whole sequences. Probabilities are those that the sampler
+    drew from, where forbidden symbols have none.
+    """
+    eos = generator.dictionary.eos()
+    tokens = samples.tokens
+    previous = torch.cat([torch.full_like(tokens[:, :1], eos), tokens[:, :-1]], dim=1)
+    arguments = {} if samples.condition is None else samples.condition.arguments
+    logits, _ = generator(previous, **arguments)
+    forbidden = torch.tensor(length.forbidden(generator.dictionary), device=tokens.device)
+    log_probs = logits.float().index_fill(2, forbidden, -torch.inf).log_softmax(dim=-1)
+    # Padding is forbidden and has no finite probability: look the end of sentence up instead.
+    chosen = log_probs.gather(2, tokens.masked_fill(~samples.mask, eos).unsqueeze(2)).squeeze(2)
+    return chosen.masked_fill(~samples.mask, 0.0)

@@ -1,0 +1,179 @@
+"""Published GANs as presets, the oracle in validation, stopping by quality, bad combinations."""
+
+import json
+import re
+
+import pytest
+import torch
+from commands import run
+
+from fairseq_genext.gan.oracle import OracleLSTM, write_benchmark
+
+TRAIN = (
+    "lm", "--task", "gan", "--criterion", "adversarial", "--optimizer", "two_player_adamw",
+    "--lr", "0.01", "--batch-size", 8, "--max-sample-length", 8, "--no-epoch-checkpoints",
+    "--log-format", "json", "--log-interval", 1, "--valid-samples", 20,
+)  # fmt: skip
+SMALL = {
+    "gan_seqgan": ("--discriminator-widths", "1,2", "--discriminator-filters", "4,4"),
+    "gan_maligan": ("--discriminator-widths", "1,2", "--discriminator-filters", "4,4"),
+    "gan_relgan": (
+        "--generator-hidden-dim", 16, "--discriminator-embed-dim", 8,
+        "--discriminator-representations", 4, "--discriminator-widths", "2,3",
+        "--discriminator-filters", "4,4",
+    ),
+    "gan_scratchgan": (
+        "--generator-embed-dim", 16, "--generator-hidden-dim", 16, "--discriminator-embed-dim", 8,
+        "--discriminator-hidden-dim", 8,
+    ),
+    "gan_gpt": (
+        "--generator-embed-dim", 16, "--generator-hidden-dim", 32, "--generator-layers", 2,
+        "--discriminator-embed-dim", 8, "--discriminator-hidden-dim", 8,
+    ),
+}  # fmt: skip
+# What the published system is, as fairseq saves it with the checkpoint.
+POINTS = {
+    "gan_seqgan": {"gan_loss": "bce", "gradient_estimator": "reinforce", "rollouts": 16},
+    "gan_maligan": {"gan_loss": "bce", "gradient_estimator": "mali"},
+    "gan_relgan": {"gan_loss": "rsgan", "gumbel_final_temperature": 0.01, "gumbel_samples": "soft"},
+    "gan_scratchgan": {"reward_discount": 0.23, "reward_baseline": "moving", "rollouts": 0},
+    "gan_gpt": {"gradient_estimator": "reinforce", "reward": "signed"},
+}
+
+
+def logged(result, key: str) -> list[float]:
+    """Every value of ``key`` in the log, in order."""
+    lines = re.findall(r"\{\"epoch.*\}", result.stdout + result.stderr)
+    found = [json.loads(line).get(key) for line in lines]
+    return [float(value) for value in found if value is not None]
+
+
+@pytest.mark.parametrize("preset", SMALL)
+def test_presets_train_generate_and_reload(corpus, preset):
+    result = run(
+        "fairseq-train", *TRAIN, "--arch", preset, *SMALL[preset], "--max-update", 5,
+        "--generator-pretrain-updates", 1, "--discriminator-pretrain-updates", 1,
+        "--discriminator-steps", 1, "--save-dir", preset, folder=corpus,
+    )  # fmt: skip
+    saved = torch.load(corpus / preset / "checkpoint_last.pt", weights_only=True)
+    criterion = saved["cfg"]["criterion"]
+    for name, value in POINTS[preset].items():
+        assert criterion[name] == value, name
+    assert logged(result, "g_loss") and logged(result, "valid_sample_self_bleu_2")
+    assert 0 <= logged(result, "valid_sample_duplicates")[-1] <= 1
+    if criterion["gradient_estimator"] == "reinforce":
+        assert logged(result, "reward_spread")[-1] > 0
+    sampled = [
+        run(
+            "fairseq-generate", "lm", "--task", "unconditional_generation", "--path",
+            f"{preset}/checkpoint_last.pt", "--num-samples", 5, "--sampling", "--beam", 1,
+            "--seed", 3, "--max-len-b", 8, folder=corpus,
+        ).lines("H")
+        for _ in range(2)
+    ]  # fmt: skip
+    assert sorted(sampled[0]) == list(range(5)) and sampled[0] == sampled[1]
+
+
+def test_the_command_line_goes_before_the_preset(corpus):
+    run(
+        "fairseq-train", *TRAIN, "--arch", "gan_seqgan", *SMALL["gan_seqgan"], "--rollouts", 0,
+        "--gan-loss", "hinge", "--generator-pretrain-updates", 1, "--max-update", 1,
+        "--disable-validation", "--save-dir", "override", folder=corpus,
+    )  # fmt: skip
+    saved = torch.load(corpus / "override" / "checkpoint_last.pt", weights_only=True)["cfg"]
+    assert saved["criterion"]["rollouts"] == 0 and saved["criterion"]["gan_loss"] == "hinge"
+    assert saved["criterion"]["reward"] == "probability"
+    assert saved["task"]["discriminator_steps"] == 15
+
+
+def test_moving_baseline_and_plateau_resume_exactly(corpus):
+    """What is not a function of the number of updates travels with the checkpoint."""
+    flags = (
+        *TRAIN, "--arch", "gan_scratchgan", *SMALL["gan_scratchgan"], "--pretrain-patience", 1,
+        "--generator-pretrain-updates", 50, "--discriminator-pretrain-updates", 50,
+        "--validate-interval-updates", 2, "--save-interval-updates", 2, "--lr", "3.0",
+        "--discriminator-lr", "3.0", "--weight-decay", 0,
+    )  # fmt: skip
+    # At so high a rate losses rise, and each pretraining ends well before its 50 updates.
+    whole = run("fairseq-train", *flags, "--max-update", 24, "--save-dir", "whole", folder=corpus)
+    assert logged(whole, "phase")[-1] == 2
+    for until in (6, 12, 18, 24):  # where the whole run validates too
+        run("fairseq-train", *flags, "--max-update", until, "--save-dir", "parts", folder=corpus)
+    models = [
+        torch.load(corpus / name / "checkpoint_last.pt", weights_only=True)["model"]
+        for name in ("whole", "parts")
+    ]
+    assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
+
+
+@pytest.fixture(scope="module")
+def oracle(corpus):
+    folder = corpus / "oracle"
+    teacher = OracleLSTM.random(20, 4, seed=3)
+    write_benchmark(folder, teacher, 6, {"train": 200, "valid": 40, "test": 40}, seed=1)
+    run(
+        "fairseq-preprocess", "--only-source", "--trainpref", "oracle/train.txt", "--validpref",
+        "oracle/valid.txt", "--srcdict", "oracle/dict.txt", "--destdir", "oracle/bin",
+        folder=corpus,
+    )  # fmt: skip
+    torch.manual_seed(2)
+    return teacher.nll(teacher.sample(5000, 6)).mean().item()
+
+
+def test_the_oracle_judges_samples_in_validation(corpus, oracle):
+    result = run(
+        "fairseq-train", "oracle/bin", *TRAIN[1:], "--arch", "gan_seqgan", *SMALL["gan_seqgan"],
+        "--fixed-length", "--max-sample-length", 6, "--oracle", "oracle/oracle.npz",
+        "--valid-samples", 500, "--generator-pretrain-updates", 200, "--max-update", 200,
+        "--batch-size", 32, "--save-dir", "by-oracle", folder=corpus,
+    )  # fmt: skip
+    nll = logged(result, "valid_sample_oracle_nll")
+    assert nll[0] > nll[-1] > oracle - 0.3
+    assert nll[-1] < oracle + 1.0
+
+
+def test_quality_stops_training(corpus, oracle):
+    """--patience on a figure of the samples: a rate of 0 never betters it."""
+    result = run(
+        "fairseq-train", "oracle/bin", *TRAIN[1:], "--arch", "gan_seqgan", *SMALL["gan_seqgan"],
+        "--fixed-length", "--max-sample-length", 6, "--oracle", "oracle/oracle.npz", "--lr", 0,
+        "--discriminator-lr", 0, "--generator-pretrain-updates", 1000, "--max-update", 500,
+        "--validate-interval-updates", 2, "--best-checkpoint-metric", "sample_oracle_nll",
+        "--patience", 3, "--save-dir", "stopped", folder=corpus,
+    )  # fmt: skip
+    assert "early stop since valid performance hasn't improved" in result.stdout + result.stderr
+    saved = torch.load(corpus / "stopped" / "checkpoint_last.pt", weights_only=True)
+    assert saved["optimizer_history"][-1]["num_updates"] < 20
+
+
+def test_a_collapsed_generator_is_reported(corpus):
+    """Three updates by a huge rate leave one likely word."""
+    result = run(
+        "fairseq-train", *TRAIN, "--arch", "gan_doc_tiny", "--lr", "50.0", "--max-update", 3,
+        "--generator-pretrain-updates", 3, "--save-dir", "collapsed", folder=corpus,
+    )  # fmt: skip
+    assert logged(result, "valid_sample_duplicates")[-1] > 0.5
+    assert "the generator has collapsed" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--arch", "gan_seqgan", "--discriminator", "rnn"), "--rollouts 16 complete a text"),
+        (("--arch", "gan_maligan", "--gan-loss", "hinge"), "mali does not go with"),
+        (("--arch", "gan_maligan", "--discriminator", "rnn"), "mali weighs whole sequences"),
+        (("--arch", "gan_doc_tiny", "--fixed-length"), "every sentence must have"),
+        (("--arch", "gan_doc_tiny", "--oracle", "no.npz"), "no.npz is no oracle's weights"),
+        (("--arch", "gan_doc_tiny", "--valid-samples", 1), "--valid-samples is 1"),
+        (("--arch", "gan_doc_tiny", "--rollouts", -1, "--gradient-estimator", "reinforce"),
+         "cannot be negative"),
+        (("--arch", "gan_gpt", "--max-target-positions", 4), "the players read 4 tokens at most"),
+    ],
+)  # fmt: skip
+def test_bad_combinations_end_in_one_line(corpus, flags, says):
+    save = ("--max-update", 1, "--save-dir", "bad")
+    result = run("fairseq-train", *TRAIN, *flags, *save, folder=corpus, expect=1)
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and says in errors[0]
+    assert "Traceback" not in result.stdout + result.stderr
+    assert not list((corpus / "bad").glob("*.pt"))

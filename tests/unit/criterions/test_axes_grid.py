@@ -1,0 +1,84 @@
+"""Every value of every axis with every other that it admits: both players move."""
+
+import itertools
+
+import pytest
+import torch
+from fairseq.criterions import CRITERION_REGISTRY
+from small_models import GANS_BY_PLAYERS, initialised
+
+from fairseq_genext.criterions.adversarial import AdversarialConfig
+from fairseq_genext.errors import UsageError
+from fairseq_genext.gan.discriminators import DISCRIMINATORS
+from fairseq_genext.gan.generators import GENERATORS
+from fairseq_genext.gan.losses import LOSSES
+from fairseq_genext.gan.schedule import Phase, Turn
+
+ESTIMATORS = {
+    "straight-through": {"gradient_estimator": "gumbel"},
+    "soft": {"gradient_estimator": "gumbel", "gumbel_samples": "soft", "gumbel_feedback": "hard"},
+    "whole": {"gradient_estimator": "reinforce", "reward_baseline": "others"},
+    "rollouts": {"gradient_estimator": "reinforce", "rollouts": 2, "reward_baseline": "moving"},
+    "mali": {"gradient_estimator": "mali"},
+}
+TARGET = torch.tensor([[5, 6, 7, 2], [8, 2, 1, 1], [9, 9, 2, 1], [7, 6, 5, 2]])
+SAMPLE = {
+    "id": torch.arange(4),
+    "net_input": {"src_tokens": torch.cat([torch.full((4, 1), 2), TARGET[:, :-1]], dim=1)},
+    "target": TARGET,
+    "ntokens": 13,
+    "nsentences": 4,
+}
+
+
+class Task:
+    """What a criterion reads of its task."""
+
+    def __init__(self, dictionary):
+        self.target_dictionary = dictionary
+
+
+def admitted(loss: str, estimator: str, discriminator: str) -> bool:
+    """Mali needs bce; mali and rollouts need a score of whole sequences."""
+    if estimator == "mali" and loss != "bce":
+        return False
+    return not (estimator in ("mali", "rollouts") and discriminator == "rnn")
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_grid(loss, estimator, dictionary):
+    combinations = 0
+    for generator, discriminator in itertools.product(GENERATORS, DISCRIMINATORS):
+        model = initialised(GANS_BY_PLAYERS[generator, discriminator], dictionary).train()
+        config = AdversarialConfig(
+            gan_loss=loss, max_sample_length=5, fixed_length=False, seed=1, **ESTIMATORS[estimator]
+        )
+        play = CRITERION_REGISTRY["adversarial"](config, Task(dictionary))
+        per_token = model.discriminator.per_token
+        if not admitted(loss, estimator, discriminator):
+            with pytest.raises(UsageError, match="take --"):
+                play.check_discriminator(per_token)
+            continue
+        play.check_discriminator(per_token)
+        torch.manual_seed(4)
+        for player, own, other in (
+            ("discriminator", model.discriminator, model.decoder),
+            ("generator", model.decoder, None),
+        ):
+            model.zero_grad()
+            play.begin_turn(Turn(Phase.TURNS, player, 3))
+            value, size, log = play(model, SAMPLE)
+            assert torch.isfinite(value) and size == 4
+            value.backward()
+            case = (generator, discriminator, player)
+            gradients = [param.grad for param in own.parameters() if param.grad is not None]
+            assert sum(gradient.abs().sum() for gradient in gradients) > 0, case
+            assert all(gradient.isfinite().all() for gradient in gradients), case
+            if other is not None:
+                assert all(param.grad is None for param in other.parameters()), case
+                assert ("gradient_penalty" in log) == (loss == "wgan-gp")
+        combinations += 1
+    assert combinations == {True: 12, False: 0}[loss == "bce" or estimator != "mali"] - (
+        3 if estimator == "rollouts" or (estimator == "mali" and loss == "bce") else 0
+    )

@@ -1,0 +1,115 @@
+"""Each loss against its formula, by hand."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fairseq_genext.gan.losses import LOSSES, BCELoss, HingeLoss, RSGANLoss, WGANGPLoss
+from fairseq_genext.gan.scores import Scores
+from fairseq_genext.modules.samplers import Samples
+
+REAL, FAKE = [0.3, -2.0], [1.5, -0.5]
+
+
+def sequences(*logits):
+    return Scores.of_sequences(torch.tensor(logits))
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+FORMULAS = {
+    "bce": (
+        lambda r, f: 0.5 * -math.log(sigmoid(r)) + 0.5 * -math.log(1 - sigmoid(f)),
+        lambda r, f: -math.log(sigmoid(f)),
+    ),
+    "hinge": (lambda r, f: max(0, 1 - r) + max(0, 1 + f), lambda r, f: -f),
+    "wgan-gp": (lambda r, f: f - r, lambda r, f: -f),
+    "rsgan": (lambda r, f: -math.log(sigmoid(r - f)), lambda r, f: -math.log(sigmoid(f - r))),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_formulas(name):
+    discriminator, generator = FORMULAS[name]
+    loss = LOSSES[name]()
+    real, fake = sequences(*REAL), sequences(*FAKE)
+    torch.testing.assert_close(
+        loss.discriminator(real, fake), torch.tensor(list(map(discriminator, REAL, FAKE)))
+    )
+    torch.testing.assert_close(
+        loss.generator(fake, real), torch.tensor(list(map(generator, REAL, FAKE)))
+    )
+    certain = sequences(200.0)
+    assert torch.isfinite(loss.discriminator(sequences(-200.0), certain)).all()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_several_logits_count_where_the_mask_is(name):
+    """Representations or tokens: the mean over those that are there."""
+    loss = LOSSES[name]()
+    logits = torch.tensor([[0.5, 2.0, 77.0]])
+    mask = torch.tensor([[True, True, False]])
+    real = Scores(torch.tensor([[1.0, -1.0, 55.0]]), mask)
+    got = loss.discriminator(real, Scores(logits, mask))
+    parts = [loss.discriminator(sequences(r), sequences(f)) for r, f in ((1.0, 0.5), (-1.0, 2.0))]
+    torch.testing.assert_close(got, sum(parts) / 2)
+
+
+def test_rsgan_is_symmetric():
+    """The discriminator's loss for one order of the two is the generator's for the other."""
+    loss, real, fake = RSGANLoss(), sequences(*REAL), sequences(*FAKE)
+    torch.testing.assert_close(loss.discriminator(real, fake), loss.generator(real, fake))
+    both = loss.discriminator(real, fake) - loss.discriminator(fake, real)
+    torch.testing.assert_close(both, torch.tensor(FAKE) - torch.tensor(REAL))
+
+
+def test_rsgan_compares_the_means_of_tokens():
+    """Two sequences of unlike length have no tokens to pair."""
+    real = Scores(torch.tensor([[1.0, 3.0]]), torch.ones(1, 2, dtype=torch.bool), per_token=True)
+    fake = Scores(torch.tensor([[0.5]]), torch.ones(1, 1, dtype=torch.bool), per_token=True)
+    expected = -math.log(sigmoid(2.0 - 0.5))
+    assert RSGANLoss().discriminator(real, fake).item() == pytest.approx(expected)
+
+
+def test_bce_and_hinge_of_tokens_need_no_pairs():
+    real = Scores(torch.tensor([[1.0, 3.0]]), torch.ones(1, 2, dtype=torch.bool), per_token=True)
+    fake = Scores(torch.tensor([[0.5]]), torch.ones(1, 1, dtype=torch.bool), per_token=True)
+    expected = 0.25 * (F.softplus(torch.tensor(-1.0)) + F.softplus(torch.tensor(-3.0)))
+    expected += 0.5 * F.softplus(torch.tensor(0.5))
+    torch.testing.assert_close(BCELoss().discriminator(real, fake), expected.unsqueeze(0))
+    assert HingeLoss().discriminator(real, fake).item() == pytest.approx(1.5)
+
+
+class Linear(nn.Module):
+    """D(x) = the sum over tokens of a weight for each word."""
+
+    def __init__(self, weights):
+        super().__init__()
+        self.weights = nn.Parameter(torch.tensor(weights))
+
+    def forward(self, sequence, mask):
+        return Scores.of_sequences(((sequence @ self.weights) * mask).sum(1))
+
+
+def test_gradient_penalty_by_hand():
+    """A linear one's slope is the same everywhere: sqrt(time) times its weights' length."""
+    critic = Linear([3.0, 4.0, 0.0])
+    real = Samples(torch.tensor([[0, 1]]), torch.tensor([[True, True]]))
+    fake = Samples(torch.tensor([[2]]), torch.tensor([[True]]))
+    penalty = WGANGPLoss(penalty_weight=10.0).penalty(critic, real, fake, 3)
+    norm = math.sqrt(2) * 5.0  # two positions, |(3, 4, 0)| = 5
+    assert penalty.item() == pytest.approx(10.0 * (norm - 1) ** 2, rel=1e-5)
+    penalty.sum().backward()
+    # d/dw 10 (sqrt(2) |w| - 1)^2 = 20 (sqrt(2) |w| - 1) sqrt(2) w / |w|
+    expected = 20 * (norm - 1) * math.sqrt(2) * torch.tensor([3.0, 4.0, 0.0]) / 5
+    torch.testing.assert_close(critic.weights.grad, expected)
+
+
+def test_gradient_penalty_weight_is_checked():
+    with pytest.raises(ValueError, match="cannot be negative"):
+        WGANGPLoss(-1.0)
