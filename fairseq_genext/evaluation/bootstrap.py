@@ -5,16 +5,31 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def half_width(values: Sequence[float], resamples: int = 1000, seed: int = 1) -> float:
-    """Half the width of the 95 % bootstrap interval of the mean (Efron 1979).
+def half_width(
+    values: Sequence[float],
+    weights: Sequence[float] | None = None,
+    resamples: int = 1000,
+    seed: int = 1,
+) -> float:
+    """Half the width of the 95 % percentile bootstrap interval of a mean (Efron 1979).
+
+    It holds for figures that each sample has for itself. Self-BLEU, distinct-n, duplicates, the
+    divergences and the Fréchet distance are not of that kind: a resample with replacement repeats
+    samples, which is the very thing that they count, so their intervals would lie beside them.
 
     Args:
         values: one figure a sample.
+        weights: divide the sum of the values by the sum of these, one a sample; without them every
+            sample weighs the same.
         resamples: number of resamples with replacement.
         seed: seed of the resampling.
     """
     draw = np.random.default_rng(seed)
-    values = np.asarray(values)
-    means = [draw.choice(values, len(values)).mean() for _ in range(resamples)]
+    values = np.asarray(values, dtype=float)
+    weights = np.ones_like(values) if weights is None else np.asarray(weights, dtype=float)
+    means = []
+    for _ in range(resamples):
+        picked = draw.integers(len(values), size=len(values))
+        means.append(values[picked].sum() / weights[picked].sum())
     low, high = np.percentile(means, [2.5, 97.5])
     return float(high - low) / 2

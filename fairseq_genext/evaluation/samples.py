@@ -1,19 +1,35 @@
-"""Every figure of one file of samples: quality, diversity and copying together.
+"""Every figure of one set of samples: quality, diversity, likeness and copying together."""
 
-    python -m fairseq_genext.evaluation.samples SAMPLES --references HELD_OUT [--train TRAIN]
+from collections.abc import Sequence
 
-prints them as JSON; with --json FILE the JSON goes there and a Markdown table is printed.
-"""
-
-import argparse
-import json
-
+from fairseq_genext.evaluation import mauve_score
 from fairseq_genext.evaluation.bootstrap import half_width
-from fairseq_genext.evaluation.diversity import copied_share, distinct, duplicate_share
-from fairseq_genext.evaluation.files import read_tokens, write_whole
+from fairseq_genext.evaluation.divergence import length_divergence, ngram_divergence
+from fairseq_genext.evaluation.diversity import copies, distinct, duplicate_share
+from fairseq_genext.evaluation.encoders import Encoder
+from fairseq_genext.evaluation.frechet import frechet_distance
 from fairseq_genext.evaluation.ngram_bleu import bleu_scores, self_bleu_scores
 
 ORDERS = (2, 3, 4, 5)
+
+# What every figure is called in a table, with the direction that is better.
+HEADINGS = {
+    "num_samples": "samples",
+    **{f"bleu_{order}": f"BLEU-{order} ↑" for order in ORDERS},
+    **{f"self_bleu_{order}": f"Self-BLEU-{order} ↓" for order in ORDERS},
+    "distinct_1": "distinct-1 ↑",
+    "distinct_2": "distinct-2 ↑",
+    "duplicates": "duplicates ↓",
+    "copied": "copied from training",
+    "mean_length": "mean length in tokens",
+    "length_divergence": "length divergence ↓",
+    "unigram_divergence": "1-gram divergence ↓",
+    "bigram_divergence": "2-gram divergence ↓",
+    "frechet": "Fréchet distance ↓",
+    "mauve": "MAUVE ↑",
+    "lm_score": "LM score, nats a token ↓",
+    "reverse_lm_score": "reverse LM score, nats a token ↓",
+}
 
 
 def measure(
@@ -21,11 +37,12 @@ def measure(
     references: list[list[str]],
     train: list[list[str]] | None = None,
 ) -> dict[str, float]:
-    """Figures of a set of samples, by name.
+    """Figures of a set of samples, by name; those that are means carry ``…_ci`` beside them.
 
-    ``bleu_n`` and ``self_bleu_n`` (see ``ngram_bleu``) for n = 2…5 with the half width of the 95 %
-    interval of ``bleu_n`` as ``bleu_n_ci``, ``distinct_n``, ``duplicates``, ``copied`` (see
-    ``diversity``), ``mean_length`` in tokens and ``num_samples``.
+    ``bleu_n`` and ``self_bleu_n`` (see ``ngram_bleu``) for n = 2…5, ``distinct_n``, ``duplicates``,
+    ``copied`` (see ``diversity``), ``mean_length`` in tokens, ``length_divergence``,
+    ``unigram_divergence``, ``bigram_divergence`` (see ``divergence``) and ``num_samples``. ``…_ci``
+    is half the width of the 95 % bootstrap interval.
 
     Args:
         samples: at least two token lists.
@@ -33,54 +50,37 @@ def measure(
         train: the training text; without it ``copied`` is left out.
     """
     figures: dict[str, float] = {"num_samples": len(samples)}
+
+    def add_mean(name: str, values: Sequence[float]) -> None:
+        figures[name] = sum(values) / len(values)
+        figures[f"{name}_ci"] = half_width(values)
+
     bleu, self_bleu = bleu_scores(samples, references), self_bleu_scores(samples)
     for order in ORDERS:
-        values = [scores[order - 1] for scores in bleu]
-        figures[f"bleu_{order}"] = sum(values) / len(values)
-        figures[f"bleu_{order}_ci"] = half_width(values)
-        values = [scores[order - 1] for scores in self_bleu]
-        figures[f"self_bleu_{order}"] = sum(values) / len(values)
+        add_mean(f"bleu_{order}", [scores[order - 1] for scores in bleu])
+        figures[f"self_bleu_{order}"] = sum(scores[order - 1] for scores in self_bleu) / len(
+            samples
+        )
     for order in (1, 2):
         figures[f"distinct_{order}"] = distinct(samples, order)
     figures["duplicates"] = duplicate_share(samples)
     if train is not None:
-        figures["copied"] = copied_share(samples, train)
-    figures["mean_length"] = sum(map(len, samples)) / len(samples)
+        add_mean("copied", copies(samples, train))
+    add_mean("mean_length", list(map(len, samples)))
+    figures["length_divergence"] = length_divergence(samples, references)
+    for order, name in ((1, "unigram"), (2, "bigram")):
+        figures[f"{name}_divergence"] = ngram_divergence(samples, references, order)
     return figures
 
 
-def markdown(figures: dict[str, float]) -> str:
-    """The figures as a Markdown table, a line each; an interval stands behind its mean."""
-    rows = ["| figure | value |", "| --- | ---: |"]
-    for name, value in figures.items():
-        if name.endswith("_ci"):
-            continue
-        interval = f" ± {figures[f'{name}_ci']:.3f}" if f"{name}_ci" in figures else ""
-        rows.append(f"| {name} | {value if isinstance(value, int) else f'{value:.3f}'}{interval} |")
-    return "\n".join(rows)
-
-
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fairseq_genext.evaluation.samples",
-        description=__doc__.splitlines()[0],
+def measure_embeddings(
+    samples: list[list[str]], references: list[list[str]], encoder: Encoder
+) -> dict[str, float | None]:
+    """``frechet`` and ``mauve`` (see those files); ``mauve`` is None without mauve-text."""
+    first, second = (
+        encoder.encode([" ".join(tokens) for tokens in text]) for text in (samples, references)
     )
-    parser.add_argument("samples", help="a sample a line, tokens separated by blanks")
-    parser.add_argument("--references", required=True, help="held-out text, a sentence a line")
-    parser.add_argument("--train", help="training text, to count copies")
-    parser.add_argument("--json", help="write the JSON to this file and print a Markdown table")
-    args = parser.parse_args()
-    samples = read_tokens(args.samples, at_least=2)
-    train = read_tokens(args.train) if args.train else None
-    figures = measure(samples, read_tokens(args.references), train)
-    encoded = json.dumps(figures, indent=1)
-    if args.json is None:
-        print(encoded)
-        return
-    write_whole(args.json, encoded + "\n")
-    print(markdown(figures))
-
-
-if __name__ == "__main__":
-    main()
+    return {
+        "frechet": frechet_distance(first, second),
+        "mauve": mauve_score.mauve_score(first, second) if mauve_score.is_installed() else None,
+    }

@@ -1,32 +1,61 @@
 """Figures of samples by hand, and the direction in which bad samples move them."""
 
-import json
 import random
-import subprocess
-import sys
 
 import pytest
 
-from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import samples
+from fairseq_genext.evaluation import mauve_score, samples
 from fairseq_genext.evaluation.bootstrap import half_width
-from fairseq_genext.evaluation.diversity import copied_share, distinct, duplicate_share
+from fairseq_genext.evaluation.diversity import copies, distinct, duplicate_share
+from fairseq_genext.evaluation.encoders import fit_lsa
 from fairseq_genext.evaluation.files import read_lines
 
 
 def language(seed, number):
+    """Sentences of five places; which words can follow depends on the word before."""
     draw = random.Random(seed)
-    parts = (
-        ["the", "a"],
-        ["king", "man", "ox", "star"],
-        ["saw", "made"],
-        ["his", "that"],
-        ["house", "son", "bread", "land"],
-    )
-    return [[draw.choice(part) for part in parts] for _ in range(number)]
+    sentences = []
+    for _ in range(number):
+        word, sentence = draw.randrange(12), []
+        for place in range(5):
+            sentence.append(f"{'adjno'[place]}{word}")
+            word = (5 * word + draw.randrange(4)) % 12
+        sentences.append(sentence)
+    return sentences
 
 
-REFERENCES, GOOD = language(1, 200), language(2, 100)
+def cut_short(seed, text):
+    draw = random.Random(seed)
+    return [line[: draw.randint(2, 5)] for line in text]
+
+
+REFERENCES, GOOD = cut_short(7, language(1, 200)), cut_short(8, language(2, 200))
+ENCODER = fit_lsa([" ".join(line) for line in REFERENCES], dim=20)
+
+
+def shuffled(text):
+    """The words of a text dealt out to lines of the same lengths."""
+    words = [word for line in text for word in line]
+    random.Random(3).shuffle(words)
+    dealt = iter(words)
+    return [[next(dealt) for _ in line] for line in text]
+
+
+def salad(text):
+    """Words drawn alike, whatever their frequency, in lines all of one length."""
+    draw = random.Random(4)
+    words = sorted({word for line in text for word in line})
+    return [draw.choices(words, k=9) for _ in text]
+
+
+def measured(made):
+    figures = samples.measure(made, REFERENCES, REFERENCES)
+    return figures | samples.measure_embeddings(made, REFERENCES, ENCODER)
+
+
+@pytest.fixture(scope="module")
+def good():
+    return measured(GOOD)
 
 
 def test_diversity_by_hand():
@@ -35,22 +64,70 @@ def test_diversity_by_hand():
     assert distinct(made, 2) == 2 / 4
     assert distinct([["a"]], 2) == 0.0
     assert duplicate_share(made) == pytest.approx(1 / 3)
-    assert copied_share(made, [["c"], ["d"]]) == pytest.approx(1 / 3)
+    assert copies(made, [["c"], ["d"]]) == [False, False, True]
 
 
-def test_word_salad_lowers_bleu_and_duplicates_raise_self_bleu():
-    draw = random.Random(3)
-    good = samples.measure(GOOD, REFERENCES, REFERENCES)
-    salad = samples.measure([draw.sample(line, len(line)) for line in GOOD], REFERENCES)
-    copies = samples.measure(GOOD[:10] * 10, REFERENCES)
+def test_a_shuffled_corpus_loses_quality_and_no_word(good):
+    figures = measured(shuffled(GOOD))
     for order in (2, 3, 4, 5):
-        assert salad[f"bleu_{order}"] < good[f"bleu_{order}"] - 0.1
-        assert copies[f"self_bleu_{order}"] == pytest.approx(1.0)
-    assert copies["self_bleu_5"] > good["self_bleu_5"] + 0.005
-    assert copies["duplicates"] >= 0.9 > good["duplicates"]
-    assert copies["distinct_2"] < good["distinct_2"]
-    assert "copied" not in salad and 0 < good["copied"] < 1
-    assert good["mean_length"] == 5
+        assert figures[f"bleu_{order}"] < good[f"bleu_{order}"] - 0.1
+        assert figures[f"self_bleu_{order}"] < good[f"self_bleu_{order}"]
+    assert figures["distinct_1"] == good["distinct_1"]
+    assert figures["distinct_2"] > good["distinct_2"]
+    assert figures["unigram_divergence"] == pytest.approx(good["unigram_divergence"])
+    assert figures["length_divergence"] == good["length_divergence"]
+    assert figures["bigram_divergence"] > good["bigram_divergence"] + 0.1
+    assert figures["frechet"] > 2 * good["frechet"]
+    assert figures["copied"] < good["copied"]
+
+
+def test_duplicates_lose_diversity_and_no_quality(good):
+    figures = measured(GOOD[:20] * 10)
+    for order in (2, 3, 4, 5):
+        assert figures[f"self_bleu_{order}"] > good[f"self_bleu_{order}"]
+        interval = good[f"bleu_{order}_ci"] * 10**0.5  # of a tenth of the samples
+        assert abs(figures[f"bleu_{order}"] - good[f"bleu_{order}"]) < 1.5 * interval
+    assert figures["duplicates"] >= 0.9 > good["duplicates"]
+    for order in (1, 2):
+        assert figures[f"distinct_{order}"] < good[f"distinct_{order}"]
+    for name in ("length", "unigram", "bigram"):
+        assert figures[f"{name}_divergence"] > good[f"{name}_divergence"]
+    assert figures["frechet"] > 2 * good["frechet"]
+
+
+def test_word_salad_loses_everything_but_diversity(good):
+    figures = measured(salad(GOOD))
+    for order in (2, 3, 4, 5):
+        assert figures[f"bleu_{order}"] < good[f"bleu_{order}"] - 0.1
+        assert figures[f"self_bleu_{order}"] < good[f"self_bleu_{order}"]
+    assert figures["distinct_2"] > good["distinct_2"] / 2
+    for name in ("length", "unigram", "bigram"):
+        assert figures[f"{name}_divergence"] > 2 * good[f"{name}_divergence"]
+    assert figures["length_divergence"] == pytest.approx(1.0)  # no reference has nine words
+    assert figures["frechet"] > 2 * good["frechet"]
+    assert figures["copied"] == 0.0 and figures["duplicates"] == 0.0
+
+
+@pytest.mark.skipif(not mauve_score.is_installed(), reason="mauve-text is optional")
+@pytest.mark.parametrize("spoil", [shuffled, salad, lambda text: text[:20] * 10])
+def test_mauve_falls(good, spoil):
+    assert measured(spoil(GOOD))["mauve"] < good["mauve"] - 0.1
+
+
+def test_without_a_training_text_no_copies_are_counted():
+    assert "copied" not in samples.measure(GOOD, REFERENCES)
+
+
+def test_every_figure_has_a_heading(good):
+    assert {name for name in good if not name.endswith("_ci")} <= set(samples.HEADINGS)
+    assert good["mean_length"] == sum(map(len, GOOD)) / len(GOOD)
+
+
+def test_samples_may_be_empty():
+    figures = samples.measure([[], ["a1"], []], REFERENCES)
+    assert 0 < figures["bleu_2"] < 0.1
+    assert figures["distinct_1"] == 1.0 and figures["distinct_2"] == 0.0
+    assert figures["bigram_divergence"] == 1.0
 
 
 def test_interval_shrinks_with_the_square_root_of_the_number():
@@ -61,51 +138,18 @@ def test_interval_shrinks_with_the_square_root_of_the_number():
     assert few / many == pytest.approx(4, rel=0.25)
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        (None, "does not exist"),
-        ("one\n", "has 1 lines; at least 2"),
-        ("\n\n", "empty lines only"),
-        (b"caf\xe9\nb\n", "is not UTF-8"),
-    ],
-)
-def test_bad_sample_files(text, says, tmp_path, monkeypatch):
-    path = tmp_path / "samples.txt"
-    if text is not None:
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    (tmp_path / "references.txt").write_text("a b\n")
-    references = str(tmp_path / "references.txt")
-    monkeypatch.setattr("sys.argv", ["samples", str(path), "--references", references])
-    with pytest.raises(UsageError, match=says):
-        samples.main()
-
-
-def test_command_prints_json_or_a_table_beside_it(tmp_path, monkeypatch, capsys):
-    for name, lines in (("samples", GOOD), ("references", REFERENCES)):
-        text = "".join(" ".join(line) + "\n" for line in lines)
-        (tmp_path / name).write_text(text)
-    argv = ["samples", str(tmp_path / "samples"), "--references", str(tmp_path / "references")]
-    monkeypatch.setattr("sys.argv", argv)
-    samples.main()
-    figures = json.loads(capsys.readouterr().out)
-    assert figures == samples.measure(GOOD, REFERENCES)
-    monkeypatch.setattr("sys.argv", [*argv, "--json", str(tmp_path / "figures.json")])
-    samples.main()
-    table = capsys.readouterr().out
-    assert json.loads((tmp_path / "figures.json").read_text()) == figures
-    assert f"| bleu_3 | {figures['bleu_3']:.3f} ± {figures['bleu_3_ci']:.3f} |" in table
-    assert "| num_samples | 100 |" in table and "_ci" not in table
+def test_interval_of_a_weighted_mean():
+    draw = random.Random(5)
+    weights = [draw.randint(1, 9) for _ in range(400)]
+    assert half_width([3.0 * weight for weight in weights], weights) == pytest.approx(0, abs=1e-12)
+    # By the delta method: the deviations of the sums, divided by the mean weight.
+    values = [weight * draw.gauss(0, 1) for weight in weights]
+    mean = sum(values) / sum(weights)
+    deviations = [v - mean * w for v, w in zip(values, weights, strict=True)]
+    error = (sum(d * d for d in deviations) / 400) ** 0.5 / 20 / (sum(weights) / 400)
+    assert half_width(values, weights) == pytest.approx(1.96 * error, rel=0.1)
 
 
 def test_lines_are_those_that_fairseq_counts(tmp_path):
     (tmp_path / "text").write_text("one\u2028still one\x85\ntwo\n\n", encoding="utf-8")
     assert read_lines(tmp_path / "text") == ["one\u2028still one\x85", "two", ""]
-
-
-def test_a_failure_is_one_line_and_exit_status_1(tmp_path):
-    command = [sys.executable, "-m", "fairseq_genext.evaluation.samples", "nowhere.txt"]
-    command += ["--references", "nowhere.txt"]
-    made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert made.returncode == 1 and made.stdout == "" and "Traceback" not in made.stderr
-    assert made.stderr.splitlines()[-1] == "error: nowhere.txt does not exist"

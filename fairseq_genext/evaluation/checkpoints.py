@@ -1,0 +1,24 @@
+"""Loads the model of a fairseq checkpoint to measure with it."""
+
+from pathlib import Path
+
+from fairseq import checkpoint_utils
+
+from fairseq_genext.errors import UsageError
+
+
+def load_model(path: str, data: str) -> tuple:
+    """The model of a checkpoint, in evaluation mode, and its task.
+
+    Args:
+        path: the checkpoint.
+        data: binarised data folder, for its dictionaries.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    if not Path(path).is_file():
+        raise UsageError(f"{path} does not exist")
+    overrides = {"data": data}
+    (model,), _, task = checkpoint_utils.load_model_ensemble_and_task([path], overrides)
+    return model.eval(), task

@@ -1,0 +1,126 @@
+"""LM score and reverse LM score: text judged by a language model trained on the other side's text.
+
+    score = - sum over sentences and tokens log p(token | tokens before) / number of tokens
+
+in nats a token, ends of sentences included, 0 to infinity. The judge is any fairseq language model,
+read from its checkpoint.
+
+- LM score (Cífka et al. 2018, https://arxiv.org/abs/1804.07972; de Masson d'Autume et al. 2019): a
+  judge trained on **real** text scores the **samples**. Quality: lower is more fluent. It does not
+  see diversity: one likely sentence over and over scores best of all. A score below that of
+  held-out text itself means text that is too safe, not better.
+- Reverse LM score (Zhao et al. 2018, https://arxiv.org/abs/1706.04223): a judge trained on the
+  **samples** scores **real** held-out text. Lower is better. It sees quality and diversity
+  together: what the samples lack, the judge cannot have learnt. It depends on the number of samples
+  and the training of the judge, which must be the same for all systems; real training text in their
+  place gives the floor.
+
+Both depend on the tokens, so only scores over the same dictionary and pieces can be compared.
+"""
+
+from collections.abc import Sequence
+
+import sentencepiece
+import torch
+from fairseq import utils
+from fairseq.data.data_utils import collate_tokens
+from fairseq.sequence_scorer import SequenceScorer
+from torch import Tensor
+
+from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation.bootstrap import half_width
+from fairseq_genext.evaluation.checkpoints import load_model
+
+MAX_TOKENS = 4000  # of a batch, padding included
+
+
+class Judge:
+    """A language model that scores sentences.
+
+    Args:
+        path: fairseq checkpoint of a language model.
+        data: folder of its ``dict.txt``.
+        pieces: sentencepiece model that cut its training text; without one, text is split at
+            blanks.
+
+    Raises:
+        UsageError: a file is missing, or the checkpoint is no language model or marks beginnings
+            of sentences.
+    """
+
+    def __init__(self, path: str, data: str, pieces: str | None = None) -> None:
+        self.path = path
+        self.model, task = load_model(path, data)
+        if not hasattr(self.model, "decoder") or hasattr(self.model, "encoder"):
+            raise UsageError(f"{path} holds a {type(self.model).__name__}, no language model")
+        if getattr(task.args, "add_bos_token", False):
+            raise UsageError(f"{path} was trained with --add-bos-token, which no judge may be")
+        self.dictionary = task.target_dictionary
+        self.max_length = self.model.max_positions()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model.to(self.device)
+        self.cut = None
+        if pieces is not None:
+            try:
+                self.cut = sentencepiece.SentencePieceProcessor(model_file=pieces)
+            except OSError:
+                raise UsageError(f"{pieces} does not exist or is no sentencepiece model") from None
+
+    def encode(self, sentence: str) -> Tensor:
+        """Token ids with an end of sentence, ``(length,)``.
+
+        Raises:
+            UsageError: the sentence is longer than the model can read.
+        """
+        line = sentence if self.cut is None else " ".join(self.cut.encode(sentence, out_type=str))
+        tokens = self.dictionary.encode_line(line, add_if_not_exist=False).long()
+        if len(tokens) > self.max_length:
+            raise UsageError(
+                f"{self.path} reads at most {self.max_length} tokens, and a sentence has "
+                f"{len(tokens)}: {sentence[:60]}…"
+            )
+        return tokens
+
+    def nll(self, sentences: Sequence[str]) -> tuple[list[float], list[int]]:
+        """Negative log-likelihood of every sentence in nats, and its number of tokens."""
+        encoded = [self.encode(sentence) for sentence in sentences]
+        by_length = sorted(range(len(encoded)), key=lambda index: len(encoded[index]))
+        scorer = SequenceScorer(self.dictionary)
+        costs = [0.0] * len(encoded)
+        for batch in _batches(by_length, encoded):
+            sample = utils.move_to_cuda(self._collate([encoded[i] for i in batch]), self.device)
+            for index, (scored,) in zip(batch, scorer.generate([self.model], sample), strict=True):
+                costs[index] = -float(scored["positional_scores"].double().sum())
+        return costs, [len(tokens) for tokens in encoded]
+
+    def _collate(self, batch: list[Tensor]) -> dict:
+        pad, eos = self.dictionary.pad(), self.dictionary.eos()
+        return {
+            "net_input": {
+                # fairseq starts a sentence from the end of the one before it.
+                "src_tokens": collate_tokens(batch, pad, eos, move_eos_to_beginning=True),
+                "src_lengths": torch.tensor([len(tokens) for tokens in batch]),
+            },
+            "target": collate_tokens(batch, pad, eos),
+        }
+
+
+def lm_score(judge: Judge, sentences: Sequence[str]) -> tuple[float, float]:
+    """Mean cost of a token in nats, and half the width of its 95 % interval over sentences.
+
+    Direction, range and blind spots stand at the top of this file.
+    """
+    costs, lengths = judge.nll(sentences)
+    return sum(costs) / sum(lengths), half_width(costs, lengths)
+
+
+def _batches(order: list[int], encoded: list[Tensor]):
+    # The order is from short to long, so the last sentence of a batch is its longest.
+    batch: list[int] = []
+    for index in order:
+        if batch and (len(batch) + 1) * len(encoded[index]) > MAX_TOKENS:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
