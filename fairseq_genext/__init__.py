@@ -16,6 +16,8 @@ sequence_mean_cross_entropy --criterion        criterions/sequence_mean_cross_en
 dbam                      --criterion          criterions/dbam.py
 fused_adamw               --optimizer          optim/fused_adamw.py
 two_player_adamw          --optimizer          optim/two_player_adamw.py
+sample_bleu, self_bleu    --scoring            evaluation/scorers.py
+bleu_chrf                 --scoring            evaluation/scorers.py
 ========================= ==================== ==================================================
 
 ``modules/`` holds what several models share, ``data/`` writes corpora and feeds free generation,
@@ -30,3 +32,4 @@ precision.apply()
 # fairseq registers a user's tasks and models when --user-dir names this folder. Importing them here
 # too makes a plain `import fairseq_genext` (notebooks, tests) do the same.
 from fairseq_genext import criterions, models, optim, tasks  # noqa: E402, F401
+from fairseq_genext.evaluation import scorers  # noqa: E402, F401

