@@ -109,7 +109,9 @@ def bleu_scores(
 def self_bleu_scores(samples: Sequence[Tokens], max_order: int = 5) -> list[list[float]]:
     """BLEU-1…``max_order`` of every sample against all the other samples.
 
-    Diversity: lower is better, 0 to 1. It does not see whether samples are text at all.
+    Diversity (Zhu et al. 2018, https://arxiv.org/abs/1802.01886): lower is better, 0 to 1. It grows
+    with the number of samples, so only equally many can be compared, and it does not see whether
+    samples are text at all.
 
     Raises:
         ValueError: there are fewer than two samples.

@@ -33,6 +33,10 @@ CORPORA = {
     "longer than every reference": (ragged(4, 20, longest=30), [[1], *ragged(5, 20, longest=3)]),
     "repeated references": (ragged(6, 20), ragged(7, 5) * 4),
     "one word over and over": ([[1] * n for n in range(1, 8)], [[1, 1, 2], [1] * 5]),
+    "empty samples": ([[], [1], [], [1, 2]], [[1, 2, 3], []]),
+    "one empty reference": (ragged(10, 10), [[]]),
+    "no word in common": ([[7, 8, 9], [7]], ragged(11, 10, words=5)),
+    "repeated samples": (ragged(12, 8) * 3, ragged(13, 20)),
     "real text": (REAL[::2], REAL[1::2]),
 }
 
@@ -51,7 +55,15 @@ LENGTHS_OF_THEIR_OWN = [[1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6, 7, 8], list(range(1,
 
 @pytest.mark.parametrize(
     "samples",
-    [ragged(8, 30), ragged(9, 10) * 2, REAL, [[1, 2], [1, 2]], LENGTHS_OF_THEIR_OWN],
+    [
+        ragged(8, 30),
+        ragged(9, 10) * 2,
+        REAL,
+        [[1, 2], [1, 2]],
+        LENGTHS_OF_THEIR_OWN,
+        [[], [1, 2], [], [1, 2, 3]],
+        [[1, 2, 3], [4, 5]],
+    ],
 )
 def test_self_bleu_equals_nltk(samples):
     for index, mine in enumerate(self_bleu_scores(samples)):
