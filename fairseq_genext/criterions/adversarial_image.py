@@ -1,0 +1,149 @@
+"""`adversarial_image`: the image GAN's binary cross entropy, for the player whose turn it is.
+
+Goodfellow et al. 2014, with the non-saturating generator loss; see ``gan.losses.bce``. Losses are
+in nats, a mean over images.
+"""
+
+import contextlib
+from dataclasses import dataclass
+
+import torch
+from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.dataclass import FairseqDataclass
+from fairseq.logging import metrics
+from omegaconf import II
+from torch import Tensor
+
+from fairseq_genext.gan.losses import LOSSES
+
+FIGURES = ("d_loss", "g_loss", "d_accuracy_real", "d_accuracy_fake")
+
+
+@dataclass
+class AdversarialImageConfig(FairseqDataclass):
+    seed: int = II("common.seed")
+
+
+@register_criterion("adversarial_image", dataclass=AdversarialImageConfig)
+class AdversarialImage(FairseqCriterion):
+    """Losses of both players; ``begin_turn`` says whose counts.
+
+    The idle player is bitwise still. While the discriminator moves, the generator draws without
+    gradient, in training mode, so that batch norm normalises by the batch as in the generator's own
+    turn, but its running statistics rest: they follow the generator's turns alone. Validation and
+    sampling use them, so that an image does not depend on those drawn with it.
+    """
+
+    def __init__(self, cfg: AdversarialImageConfig, task) -> None:
+        super().__init__(task)
+        self.loss = LOSSES["bce"]()
+        self.seed = cfg.seed
+        self.player = "discriminator"
+
+    @classmethod
+    def build_criterion(cls, cfg: AdversarialImageConfig, task) -> "AdversarialImage":
+        """Builds the criterion from its flags."""
+        return cls(cfg, task)
+
+    def begin_turn(self, player: str) -> None:
+        """Says whose loss the next batches are: "generator" or "discriminator"."""
+        self.player = player
+
+    def forward(self, model, sample):
+        """
+        Returns:
+            The sum of the loss over the batch, the number of images to divide it by, and the
+            figures to log.
+        """
+        if not model.training:
+            return self.validate(model, sample)
+        if self.player == "discriminator":
+            return self.discriminator_turn(model, sample)
+        return self.generator_turn(model, sample)
+
+    def discriminator_turn(self, model, sample):
+        """The discriminator's loss on the real images and as many generated ones."""
+        real = sample["net_input"]["images"]
+
+        def play(generator, discriminator):
+            with torch.no_grad(), generator.still_statistics():
+                fake = generator.draw(len(real))
+            return discriminator(torch.cat([real, fake]))
+
+        real_logits, fake_logits = model(play=play).float().split(len(real))
+        loss = self.loss.discriminator(real_logits, fake_logits).sum()
+        figures = {"d_loss": loss.data, **self.accuracies(real_logits, fake_logits)}
+        return loss, len(real), self.log(sample, loss, **figures)
+
+    def generator_turn(self, model, sample):
+        """The generator's loss on as many generated images as the batch has real ones."""
+        number = sample["nsentences"]
+
+        def play(generator, discriminator):
+            fake = generator.draw(number)
+            with without_gradient(discriminator):
+                return discriminator(fake)
+
+        loss = self.loss.generator(model(play=play).float()).sum()
+        return loss, number, self.log(sample, loss, g_loss=loss.data)
+
+    def validate(self, model, sample):
+        """Both losses and the accuracies on one batch; ``loss`` is the discriminator's."""
+        with self.validation_randomness(sample):
+            loss, number, logging_output = self.discriminator_turn(model, sample)
+            logging_output["g_loss"] = self.generator_turn(model, sample)[0].data
+        return loss, number, logging_output
+
+    @contextlib.contextmanager
+    def validation_randomness(self, sample):
+        """Draws that are the same at every validation and leave training's stream alone."""
+        images = sample["net_input"]["images"]
+        with torch.random.fork_rng([images.device] if images.is_cuda else []):
+            torch.manual_seed(self.seed + int(sample["id"].min()))
+            yield
+
+    @staticmethod
+    def accuracies(real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+        """How many of either kind the discriminator gets right."""
+        return {
+            "d_accuracy_real": real_logits.detach().gt(0).sum(),
+            "d_accuracy_fake": fake_logits.detach().le(0).sum(),
+        }
+
+    @staticmethod
+    def log(sample, loss: Tensor, **figures) -> dict:
+        """Figures of one batch, all of them sums, so that workers can add theirs."""
+        return {
+            "loss": loss.data,
+            "ntokens": sample["ntokens"],
+            "nsentences": sample["nsentences"],
+            "sample_size": sample["nsentences"],
+            **figures,
+        }
+
+    @staticmethod
+    def reduce_metrics(logging_outputs) -> None:
+        """Logs means over images: losses in nats, accuracies as shares."""
+        images = sum(log["nsentences"] for log in logging_outputs)
+        for name in ("loss", *FIGURES):
+            found = [log[name] for log in logging_outputs if name in log]
+            if found:
+                metrics.log_scalar(name, sum(found) / images, images, round=4)
+
+    @staticmethod
+    def logging_outputs_can_be_summed() -> bool:
+        """Every figure is a sum, so workers may add theirs before ``reduce_metrics``."""
+        return True
+
+
+@contextlib.contextmanager
+def without_gradient(module: torch.nn.Module):
+    """Within, gradients flow through ``module`` and not into its parameters.
+
+    They would be thrown away, but cost time and count in ``--clip-norm``.
+    """
+    module.requires_grad_(False)
+    try:
+        yield
+    finally:
+        module.requires_grad_(True)
