@@ -1,4 +1,4 @@
-"""Fréchet distance between two sets of sentence embeddings."""
+"""Fréchet distance between two sets of vectors: embeddings of sentences or features of images."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     nothing is lost where covariances are singular, as they are with fewer vectors than dimensions.
 
     Args:
-        first, second: embeddings, ``(sentences, dim)``, at least two of each.
+        first, second: ``(number, dim)``, at least two vectors each.
 
     Raises:
         ValueError: the dimensions differ, or a set has fewer than two vectors.

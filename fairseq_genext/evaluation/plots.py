@@ -205,6 +205,40 @@ def learning_curves(curves: dict[str, pd.DataFrame], path: Path) -> None:
     plt.close(figure)
 
 
+def image_quality_curves(rows: list[dict], held_out: dict, least_share: float, path: Path) -> None:
+    """Quality over training: Fréchet distance, and the share of every class.
+
+    Args:
+        rows: one a checkpoint with ``updates``, ``frechet`` and, with labels, ``shares``.
+        held_out: the same figures of held-out real images.
+        least_share: below which a class counts as left out.
+        path: PNG to write.
+    """
+    panels = 2 if "shares" in held_out else 1
+    figure, grid = plt.subplots(
+        1, panels, figsize=(5 * panels, 4), layout="constrained", squeeze=False
+    )
+    distance, *rest = grid[0]
+    updates = [row["updates"] for row in rows]
+    distance.plot(updates, [row["frechet"] for row in rows], "o-", label="samples", markersize=4)
+    distance.axhline(
+        held_out["frechet"], color="black", linestyle="--", linewidth=1, label="held-out real"
+    )
+    distance.set(xlabel="updates", ylabel="Fréchet distance", yscale="log")
+    distance.legend(fontsize=8)
+    for axes in rest:
+        for label in held_out["shares"]:
+            shares = [row["shares"][label] for row in rows]
+            axes.plot(updates, shares, "o-", label=label, markersize=3)
+        axes.axhline(least_share, color="black", linestyle=":", linewidth=1)
+        axes.set(xlabel="updates", ylabel="share of the class")
+        axes.legend(fontsize=7, ncols=2, title="class", title_fontsize=7)
+    for axes in (distance, *rest):
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
 def _phases(wide: pd.DataFrame) -> list[tuple[int, int]]:
     """First logged update of each phase after the first."""
     if ("train", "phase") not in wide:

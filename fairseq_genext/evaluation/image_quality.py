@@ -1,0 +1,256 @@
+"""Quality and diversity of generated images, beside real ones.
+
+    python -m fairseq_genext.evaluation.image_quality REAL SAMPLES.npy … [--output PREFIX]
+
+REAL is a folder of images with splits train and valid, or one file, of which a fifth is held out;
+see fairseq_genext/data/images.py. It prints a Markdown table, and with --output writes PREFIX.md
+and PREFIX.json.
+
+With labels, a classifier is trained on the real images. The Fréchet distance is then taken on its
+last hidden layer, and the share of every class among the samples shows what the generator leaves
+out. Without labels the distance is taken on pixels, and there are no shares. Held-out real images
+are measured like samples: no generator is expected to do better. The distance grows as samples get
+fewer, so compare it among equal numbers only.
+"""
+
+import argparse
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
+
+from fairseq_genext.data.images import Images, read_images, read_split
+from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation.frechet import frechet_distance, moments
+from fairseq_genext.evaluation.tables import format_table
+
+HIDDEN = (256, 64)
+LEAST_SHARE = 0.03
+SURE = 0.9
+HELD_OUT = "held-out real images"
+
+
+class ImageClassifier:
+    """A multilayer perceptron over pixels, 256 and 64 ReLU units.
+
+    Args:
+        images: with labels of at least two classes.
+        seed: of its first weights and batches.
+    """
+
+    def __init__(self, images: Images, seed: int = 1) -> None:
+        # Stops when ten passes in a row lower the training loss by less than tol.
+        self.network = MLPClassifier(HIDDEN, tol=1e-3, max_iter=100, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self.network.fit(scaled(images.pixels), images.labels)
+        self.classes = self.network.classes_
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """``(number, height, width)`` to ``(number, classes)``."""
+        return self.network.predict_proba(scaled(pixels))
+
+    def features(self, pixels: np.ndarray) -> np.ndarray:
+        """``(number, height, width)`` to the last hidden layer, ``(number, 64)``."""
+        values = scaled(pixels)
+        *hidden, _ = zip(self.network.coefs_, self.network.intercepts_, strict=True)
+        for weight, bias in hidden:
+            values = np.maximum(values @ weight + bias, 0)
+        return values
+
+
+class Yardstick:
+    """Measures samples against real images.
+
+    Args:
+        train: the real images that the generator was to learn from.
+        valid: real images held out.
+        seed: of the classifier.
+
+    Raises:
+        UsageError: there are too few images, or labels of one class only.
+    """
+
+    def __init__(self, train: Images, valid: Images, seed: int = 1) -> None:
+        self.classifier = None
+        self.accuracy = None
+        self.features = "pixels"
+        if train.labels is not None and valid.labels is not None:
+            if len(np.unique(train.labels)) < 2:
+                raise UsageError("the real images are all of one class: there is nothing to tell")
+            self.classifier = ImageClassifier(train, seed)
+            guessed = self.classifier.probabilities(valid.pixels).argmax(axis=1)
+            self.accuracy = float(np.mean(self.classifier.classes[guessed] == valid.labels))
+            self.features = f"last hidden layer ({HIDDEN[-1]} units) of the classifier"
+        self.shape = train.pixels.shape[1:]
+        self.real = self.moments(train.pixels, "the real images")
+        self.valid = valid
+
+    def moments(self, pixels: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance of the images' features."""
+        if len(pixels) < 2:
+            raise UsageError(f"{name}: a Fréchet distance needs at least two images")
+        if self.classifier is None:
+            return moments(scaled(pixels))
+        return moments(self.classifier.features(pixels))
+
+    def measure(self, pixels: np.ndarray, name: str) -> dict:
+        """Figures of one set of images.
+
+        Args:
+            pixels: ``(number, height, width)``, uint8.
+            name: the set, in words.
+
+        Returns:
+            ``name``, ``number``, ``frechet``, and with labels ``shares`` (class to share),
+            ``smallest_share``, ``sure`` (share that the classifier gives a class 90 % or more) and
+            ``verdict`` on collapse.
+
+        Raises:
+            UsageError: the images are too few, or of another size than the real ones.
+        """
+        if pixels.shape[1:] != self.shape:
+            raise UsageError(
+                f"{name} has images of {pixels.shape[1:]} pixels, the real ones have {self.shape}"
+            )
+        distance = frechet_distance(self.moments(pixels, name), self.real)
+        row = {"name": name, "number": len(pixels), "frechet": distance}
+        if self.classifier is not None:
+            chances = self.classifier.probabilities(pixels)
+            counts = np.bincount(chances.argmax(axis=1), minlength=len(self.classifier.classes))
+            shares = (counts / len(pixels)).tolist()
+            row["shares"] = dict(zip(map(str, self.classifier.classes), shares, strict=True))
+            row["smallest_share"] = min(shares)
+            row["sure"] = float(np.mean(chances.max(axis=1) >= SURE))
+            row["verdict"] = verdict(row["shares"])
+        return row
+
+    def held_out(self) -> dict:
+        """The figures of the held-out real images."""
+        return self.measure(self.valid.pixels, HELD_OUT)
+
+    def explanation(self) -> str:
+        """What the figures rest on, in words."""
+        if self.classifier is None:
+            return (
+                "Fréchet distance to the training images, on pixels: the real images have no "
+                "labels, so there are no class shares."
+            )
+        return (
+            "Classes as told by a multilayer perceptron trained on the real training images, "
+            f"right on {self.accuracy:.1%} of {len(self.valid.pixels):,} held-out ones. Fréchet "
+            f"distance to the training images on the {self.features}."
+        )
+
+
+def verdict(shares: dict[str, float]) -> str:
+    """Whether a class is left out, in words."""
+    lost = {name: share for name, share in shares.items() if share < LEAST_SHARE}
+    if not lost:
+        return f"all {len(shares)} classes reach {LEAST_SHARE:.0%}".replace("%", " %")
+    classes = ", ".join(f"{name} ({share:.1%})" for name, share in lost.items())
+    return f"collapsed: classes below {LEAST_SHARE:.0%}: {classes}".replace("%", " %")
+
+
+def scaled(pixels: np.ndarray) -> np.ndarray:
+    """``(number, height, width)``, uint8, to ``(number, height * width)`` in [0, 1]."""
+    return pixels.reshape(len(pixels), -1) / 255.0
+
+
+def read_real(path: Path) -> tuple[Images, Images]:
+    """Real images to train the classifier on, and others held out.
+
+    Raises:
+        UsageError: as ``read_split`` and ``read_images``, or a file has too few to hold some out.
+    """
+    if path.is_dir():
+        return read_split(path, "train"), read_split(path, "valid")
+    images = read_images(path)
+    try:
+        places = train_test_split(
+            np.arange(len(images.pixels)), test_size=0.2, stratify=images.labels, random_state=1
+        )
+    except ValueError as error:
+        raise UsageError(f"{path} cannot be split for testing: {error}") from None
+    train, valid = (
+        Images(images.pixels[chosen], None if images.labels is None else images.labels[chosen])
+        for chosen in places
+    )
+    return train, valid
+
+
+def read_samples(path: Path) -> np.ndarray:
+    """Images that ``image_samples`` wrote, ``(number, height, width)``, uint8.
+
+    Raises:
+        UsageError: the file is missing, or holds something else.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path} does not exist")
+    try:
+        pixels = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UsageError(f"{path} cannot be read as npy: {error}") from None
+    if not isinstance(pixels, np.ndarray) or pixels.ndim != 3 or pixels.dtype != np.uint8:
+        raise UsageError(f"{path} holds no images: (number, height, width) of uint8 is needed")
+    return pixels
+
+
+def table(rows: list[dict], **columns: str):
+    """The figures as text: ``columns`` first, then those of every row and a column a class."""
+    shown = [{**row, **{f"class {k}": v for k, v in row.get("shares", {}).items()}} for row in rows]
+    classes = rows[0].get("shares", {})
+    for row in shown:
+        for name in ("smallest_share", "sure", *(f"class {label}" for label in classes)):
+            if row.get(name) is not None:
+                row[name] = f"{row[name]:.1%}".replace("%", " %")
+    headings = {
+        "name": "images",
+        **columns,
+        "number": "number",
+        "frechet": "Fréchet distance ↓",
+        "smallest_share": "smallest class ↑",
+        "sure": "classifier sure ↑",
+        **{f"class {label}": label for label in classes},
+        "verdict": "verdict",
+    }
+    return format_table(shown, headings, number=0, frechet=2)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fairseq_genext.evaluation.image_quality",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("real", type=Path, metavar="REAL", help="folder, npz file or IDX file")
+    parser.add_argument("samples", nargs="+", type=Path, metavar="SAMPLES.npy")
+    parser.add_argument("--output", help="also write OUTPUT.md and OUTPUT.json")
+    args = parser.parse_args()
+    samples = {path: read_samples(path) for path in args.samples}
+    yardstick = Yardstick(*read_real(args.real))
+    rows = [yardstick.held_out()]
+    rows += [yardstick.measure(pixels, str(path)) for path, pixels in samples.items()]
+    text = (
+        f"{table(rows).to_markdown(index=False, disable_numparse=True)}\n\n"
+        f"{yardstick.explanation()}\n"
+    )
+    print(text)
+    if args.output:
+        Path(args.output).parent.mkdir(parents=True, exist_ok=True)
+        figures = {
+            "features": yardstick.features,
+            "classifier_accuracy": yardstick.accuracy,
+            "rows": rows,
+        }
+        Path(f"{args.output}.md").write_text(text, encoding="utf-8")
+        Path(f"{args.output}.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

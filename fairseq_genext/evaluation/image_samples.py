@@ -1,0 +1,84 @@
+"""Draws images from trained `gan_image` checkpoints.
+
+    python -m fairseq_genext.evaluation.image_samples CHECKPOINT --num-samples 1000 --seed 1 \\
+        --output samples/a
+
+writes samples/a.npy, (number, height, width) of uint8, and samples/a.png, a grid of the first 100.
+An output that is a folder (it exists, or ends with /), which several checkpoints need, takes their
+names: samples/checkpoint_last.npy. The same seed draws the same images.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from fairseq import checkpoint_utils, utils
+
+from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation.image_grid import write_grid
+from fairseq_genext.models.gan_image import GANImage, Generator
+
+BATCH = 1000
+
+
+def load_generator(path: str | Path) -> Generator:
+    """The generator of a checkpoint, in evaluation mode.
+
+    Raises:
+        UsageError: there is no checkpoint, or it holds another model.
+    """
+    if not Path(path).is_file():
+        raise UsageError(f"{path} does not exist")
+    try:
+        (model,), _, _ = checkpoint_utils.load_model_ensemble_and_task([str(path)])
+    except Exception as error:  # torch raises whatever the bytes lead it to
+        reason = str(error).partition("\n")[0]
+        raise UsageError(f"{path} cannot be read as a gan_image checkpoint: {reason}") from None
+    if not isinstance(model, GANImage):
+        raise UsageError(f"{path} holds a {type(model).__name__}; only gan_image draws images")
+    return model.generator.eval()
+
+
+@torch.no_grad()
+def draw(generator: Generator, number: int, seed: int) -> np.ndarray:
+    """``(number, height, width)``, uint8, of noise that depends on the seed alone."""
+    torch.manual_seed(seed)
+    images = torch.cat([generator.draw(min(BATCH, number - n)) for n in range(0, number, BATCH)])
+    return images.add(1).mul(127.5).round().to(torch.uint8).numpy()
+
+
+def output_prefix(output: str, checkpoint: str, several: bool) -> Path:
+    """Where the files of a checkpoint go, without their endings."""
+    if several or output.endswith("/") or Path(output).is_dir():
+        return Path(output) / Path(checkpoint).stem
+    return Path(output)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fairseq_genext.evaluation.image_samples",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT")
+    parser.add_argument("--num-samples", type=int, default=1000, help="images of each checkpoint")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--output", required=True, help="folder, or path without ending")
+    args = parser.parse_args()
+    if args.num_samples <= 0:
+        raise UsageError(f"--num-samples is {args.num_samples}; it must be greater than 0")
+    utils.import_user_module(argparse.Namespace(user_dir=str(Path(__file__).parents[1])))
+    several = len(args.checkpoints) > 1
+    for checkpoint in args.checkpoints:
+        pixels = draw(load_generator(checkpoint), args.num_samples, args.seed)
+        prefix = output_prefix(args.output, checkpoint, several)
+        prefix.parent.mkdir(parents=True, exist_ok=True)
+        np.save(f"{prefix}.npy", pixels)
+        write_grid(pixels, Path(f"{prefix}.png"))
+        print(f"wrote {prefix}.npy ({len(pixels):,} images) and {prefix}.png")
+
+
+if __name__ == "__main__":
+    main()
