@@ -15,6 +15,7 @@ from omegaconf import II
 from torch import Tensor
 
 from fairseq_genext.gan.losses import LOSSES
+from fairseq_genext.gan.scores import Scores
 
 FIGURES = ("d_loss", "g_loss", "d_accuracy_real", "d_accuracy_fake")
 
@@ -71,7 +72,8 @@ class AdversarialImage(FairseqCriterion):
             return discriminator(torch.cat([real, fake]))
 
         real_logits, fake_logits = model(play=play).float().split(len(real))
-        loss = self.loss.discriminator(real_logits, fake_logits).sum()
+        real_scores, fake_scores = map(Scores.of_sequences, (real_logits, fake_logits))
+        loss = self.loss.discriminator(real_scores, fake_scores).sum()
         figures = {"d_loss": loss.data, **self.accuracies(real_logits, fake_logits)}
         return loss, len(real), self.log(sample, loss, **figures)
 
@@ -84,7 +86,7 @@ class AdversarialImage(FairseqCriterion):
             with without_gradient(discriminator):
                 return discriminator(fake)
 
-        loss = self.loss.generator(model(play=play).float()).sum()
+        loss = self.loss.generator(Scores.of_sequences(model(play=play).float())).sum()
         return loss, number, self.log(sample, loss, g_loss=loss.data)
 
     def validate(self, model, sample):

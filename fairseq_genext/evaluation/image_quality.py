@@ -25,7 +25,7 @@ from sklearn.neural_network import MLPClassifier
 
 from fairseq_genext.data.images import Images, read_images, read_split
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.frechet import frechet_distance, moments
+from fairseq_genext.evaluation.frechet import frechet_distance
 from fairseq_genext.evaluation.tables import format_table
 
 HIDDEN = (256, 64)
@@ -87,16 +87,16 @@ class Yardstick:
             self.accuracy = float(np.mean(self.classifier.classes[guessed] == valid.labels))
             self.features = f"last hidden layer ({HIDDEN[-1]} units) of the classifier"
         self.shape = train.pixels.shape[1:]
-        self.real = self.moments(train.pixels, "the real images")
+        self.real = self.vectors(train.pixels, "the real images")
         self.valid = valid
 
-    def moments(self, pixels: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and covariance of the images' features."""
+    def vectors(self, pixels: np.ndarray, name: str) -> np.ndarray:
+        """The images' features, ``(number, dim)``."""
         if len(pixels) < 2:
             raise UsageError(f"{name}: a Fréchet distance needs at least two images")
         if self.classifier is None:
-            return moments(scaled(pixels))
-        return moments(self.classifier.features(pixels))
+            return scaled(pixels)
+        return self.classifier.features(pixels)
 
     def measure(self, pixels: np.ndarray, name: str) -> dict:
         """Figures of one set of images.
@@ -117,7 +117,7 @@ class Yardstick:
             raise UsageError(
                 f"{name} has images of {pixels.shape[1:]} pixels, the real ones have {self.shape}"
             )
-        distance = frechet_distance(self.moments(pixels, name), self.real)
+        distance = frechet_distance(self.vectors(pixels, name), self.real)
         row = {"name": name, "number": len(pixels), "frechet": distance}
         if self.classifier is not None:
             chances = self.classifier.probabilities(pixels)

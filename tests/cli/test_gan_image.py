@@ -1,0 +1,221 @@
+"""The image GAN: turns, exact resume, sampling, and the recipe, on tiny images."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from commands import USER_DIR, run
+from PIL import Image
+
+RECIPE = Path(USER_DIR).parent / "recipes" / "image_gan.sh"
+UPDATES = 7
+TRAIN = (
+    "images", "--task", "gan_image", "--arch", "gan_image_doc_tiny", "--criterion",
+    "adversarial_image", "--optimizer", "two_player_adamw", "--lr", 0.01, "--weight-decay", 0.01,
+    "--image-height", 4, "--image-width", 5, "--batch-size", 16, "--num-workers", 0,
+)  # fmt: skip
+
+
+def write_images(folder: Path) -> None:
+    """Two kinds of small images; the last batch of an epoch has a single one."""
+    folder.mkdir()
+    draw = np.random.default_rng(1)
+    for split, number in (("train", 49), ("valid", 20)):
+        labels = np.arange(number) % 2
+        pixels = draw.integers(0, 80, (number, 4, 5), dtype=np.uint8)
+        pixels[labels == 1, :2] += 150
+        np.savez(folder / f"{split}.npz", images=pixels, labels=labels)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A data folder, and a run with a checkpoint after every update."""
+    folder = tmp_path_factory.mktemp("gan-image")
+    write_images(folder / "images")
+    run(
+        "fairseq-train", *TRAIN, "--max-update", UPDATES, "--save-dir", "steps",
+        "--save-interval-updates", 1, "--log-format", "json", "--log-interval", 1,
+        "--log-file", "steps.log", folder=folder,
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def steps(folder):
+    # A checkpoint at the end of an epoch is named after the epoch alone.
+    paths = (folder / "steps").glob("checkpoint*[0-9].pt")
+    found = [torch.load(path, weights_only=True) for path in paths]
+    found.sort(key=lambda checkpoint: checkpoint["optimizer_history"][-1]["num_updates"])
+    return found
+
+
+def differing(one: dict, other: dict) -> set[str]:
+    return {
+        name for name, value in one["model"].items() if not torch.equal(value, other["model"][name])
+    }
+
+
+def test_each_turn_leaves_the_other_player_bitwise_still(steps):
+    """Parameters and batch norm's buffers: update 1 is the discriminator's."""
+    assert len(steps) == UPDATES
+    every = {
+        player: {name for name in steps[0]["model"] if name.startswith(player)}
+        for player in ("generator", "discriminator")
+    }
+    assert any("running_mean" in name for name in every["generator"])
+    for update in range(1, UPDATES):
+        moved = "generator" if update % 2 == 1 else "discriminator"
+        assert differing(steps[update - 1], steps[update]) == every[moved], update
+
+
+@pytest.mark.parametrize("stop", [1, 2, 4, 5])
+def test_resume_is_exact(folder, steps, stop):
+    """Before and after the end of an epoch of four updates, and at either player's turn."""
+    save_dir = f"resumed{stop}"
+    for until in (stop, UPDATES):
+        run("fairseq-train", *TRAIN, "--max-update", until, "--save-dir", save_dir, folder=folder)
+    resumed = torch.load(folder / save_dir / "checkpoint_last.pt", weights_only=True)
+    assert not differing(resumed, steps[-1])
+    states = [checkpoint["last_optimizer_state"]["state"] for checkpoint in (resumed, steps[-1])]
+    for index, state in states[0].items():
+        assert all(torch.equal(value, states[1][index][name]) for name, value in state.items())
+
+
+def test_log_has_both_players(folder):
+    lines = [
+        json.loads(found)
+        for found in re.findall(r"\{\"epoch.*\}", (folder / "steps.log").read_text())
+    ]
+    first = next(line for line in lines if line.get("num_updates") == "1")
+    assert float(first["d_loss"]) == pytest.approx(0.69, abs=0.15) and "g_loss" not in first
+    assert 0 <= float(first["d_accuracy_real"]) <= 1
+    second = next(line for line in lines if line.get("num_updates") == "2")
+    assert float(second["g_loss"]) == pytest.approx(0.69, abs=0.3)
+    valid = [line for line in lines if "valid_d_loss" in line][-1]
+    assert {"valid_g_loss", "valid_d_accuracy_real", "valid_d_accuracy_fake"} <= valid.keys()
+
+
+def test_fairseq_validate_loads_the_checkpoint(folder):
+    done = run(
+        "fairseq-validate", "images", "--task", "gan_image", "--path", "steps/checkpoint_last.pt",
+        "--image-height", 4, "--image-width", 5, "--batch-size", 8, folder=folder,
+    )  # fmt: skip
+    assert "d_accuracy_fake" in done.stdout + done.stderr
+
+
+def module(name: str, *argv, cwd: Path):
+    command = [sys.executable, "-m", f"fairseq_genext.evaluation.{name}", *map(str, argv)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+
+
+def test_samples_follow_the_seed(folder):
+    last = "steps/checkpoint_last.pt"
+    drawn = {}
+    for output, seed in (("one", 1), ("again", 1), ("other", 2)):
+        done = module(
+            "image_samples", last, "--num-samples", 13, "--seed", seed, "--output", output,
+            cwd=folder,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        drawn[output] = np.load(folder / f"{output}.npy")
+    assert drawn["one"].shape == (13, 4, 5) and drawn["one"].dtype == np.uint8
+    assert np.array_equal(drawn["one"], drawn["again"])
+    assert not np.array_equal(drawn["one"], drawn["other"])
+    with Image.open(folder / "one.png") as image:
+        assert image.size == (2 * (10 * 6 + 1), 2 * (2 * 5 + 1))
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("gone.pt", "--output", "x"), "gone.pt does not exist"),
+        (("steps.log", "--output", "x"), "steps.log cannot be read as a gan_image checkpoint"),
+        (("steps.log", "--output", "x", "--num-samples", 0), "--num-samples is 0"),
+    ],
+)
+def test_samples_of_nothing(folder, argv, says):
+    done = module("image_samples", *argv, cwd=folder)
+    assert done.returncode == 1
+    assert says in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (
+            ("--image-width", 6),
+            "are 4 x 5 pixels, the model's 4 x 6: give --image-height 4",
+        ),
+        (("--image-height", 0), "--image-height is 0"),
+        (("--generator-steps", 0), "at least one step of each player"),
+        (("--arch", "gan_doc_tiny"), "choose --arch gan_image_doc"),
+        (("--criterion", "cross_entropy"), "needs --criterion adversarial_image"),
+        (("--optimizer", "fused_adamw"), "choose --optimizer two_player_adamw"),
+        (("--valid-subset", "test"), "has no split 'test'"),
+    ],
+)
+def test_bad_flags(folder, flags, says):
+    done = run(
+        "fairseq-train", *TRAIN, *flags, "--max-update", 1, "--save-dir", "none", folder=folder,
+        expect=1,
+    )  # fmt: skip
+    assert says in done.stderr and "Traceback" not in done.stderr
+
+
+def recipe(*argv, cwd: Path):
+    command = ["bash", RECIPE, *map(str, argv)]
+    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+def test_recipe(folder):
+    """From a folder of images to the report; run again, it does nothing anew."""
+    argv = ("images", "--output", "out", "--updates", 8, "--samples", 30)
+    done = recipe(*argv, cwd=folder)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    figures = json.loads((folder / "out" / "report" / "image_report.json").read_text())
+    updates = [row["updates"] for row in figures["checkpoints"]]
+    # Two updates an epoch: fairseq leaves out the checkpoint that falls on its end.
+    assert updates == [1, 3, 5, 7, 8]
+    assert all(row["number"] == 30 and len(row["shares"]) == 2 for row in figures["checkpoints"])
+    assert "Fréchet distance" in done.stdout and "image_report.html" in done.stdout
+    page = (folder / "out" / "report" / "image_report.html").read_text()
+    assert page.count("data:image/png") == 2 + len(updates) + 1
+    again = recipe(*argv, cwd=folder)
+    assert again.returncode == 0
+    steps = [line for line in again.stdout.splitlines() if line.startswith(("==", "--"))]
+    assert len(steps) == 3 and all(line.endswith("done before") for line in steps)
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("nowhere",), "nowhere is not a folder"),
+        (("--updates", "some"), "some is not a positive whole number"),
+        (("--samples", 1), "at least 2 are needed"),
+        (("--seed",), "--seed needs a value"),
+        (("--fast",), "unknown argument --fast"),
+    ],
+)
+def test_recipe_s_bad_arguments(argv, says, tmp_path):
+    done = recipe(*argv, cwd=tmp_path)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1 and says in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_recipe_of_an_empty_folder(tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = recipe("empty", "--output", "out", cwd=tmp_path)
+    assert done.returncode == 1 and "has no split 'train'" in done.stderr
+
+
+def test_recipe_s_help(tmp_path):
+    done = recipe("--help", cwd=tmp_path)
+    assert done.returncode == 0 and "--updates N" in done.stdout
