@@ -25,7 +25,7 @@ from fairseq_genext.tasks.gan import draw_apart_from_other_processes
 
 @dataclass
 class GANImageTaskConfig(FairseqDataclass):
-    data: Optional[str] = field(  # noqa: UP045  fairseq's flag parser knows Optional alone
+    data: Optional[str] = field(
         default=None, metadata={"help": "folder of images, see fairseq_genext/data/images.py"}
     )
     image_height: int = field(default=28, metadata={"help": "pixels"})
