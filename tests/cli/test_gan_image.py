@@ -48,8 +48,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def steps(folder):
-    # A checkpoint at the end of an epoch is named after the epoch alone.
-    paths = (folder / "steps").glob("checkpoint*[0-9].pt")
+    return checkpoints(folder / "steps")
+
+
+def checkpoints(folder: Path) -> list[dict]:
+    """Every numbered checkpoint, in order."""
+    # At the end of an epoch it is named after the epoch alone.
+    paths = folder.glob("checkpoint*[0-9].pt")
     found = [torch.load(path, weights_only=True) for path in paths]
     found.sort(key=lambda checkpoint: checkpoint["optimizer_history"][-1]["num_updates"])
     return found
@@ -61,17 +66,48 @@ def differing(one: dict, other: dict) -> set[str]:
     }
 
 
-def test_each_turn_leaves_the_other_player_bitwise_still(steps):
-    """Parameters and batch norm's buffers: update 1 is the discriminator's."""
-    assert len(steps) == UPDATES
+def check_turns(steps: list[dict]) -> None:
+    """The discriminator moves first, then one after the other, nothing but the mover's state."""
     every = {
         player: {name for name in steps[0]["model"] if name.startswith(player)}
         for player in ("generator", "discriminator")
     }
     assert any("running_mean" in name for name in every["generator"])
-    for update in range(1, UPDATES):
+    for update in range(1, len(steps)):
         moved = "generator" if update % 2 == 1 else "discriminator"
         assert differing(steps[update - 1], steps[update]) == every[moved], update
+
+
+def test_each_turn_leaves_the_other_player_bitwise_still(steps):
+    assert len(steps) == UPDATES
+    check_turns(steps)
+
+
+def test_accumulated_batches_play_one_turn(folder):
+    run(
+        "fairseq-train", *TRAIN, "--update-freq", 2, "--max-update", 4, "--save-dir", "freq",
+        "--save-interval-updates", 1, folder=folder,
+    )  # fmt: skip
+    found = checkpoints(folder / "freq")
+    assert len(found) == 4
+    check_turns(found)
+
+
+def test_two_processes_take_the_same_turns(folder):
+    """Four and three batches an epoch: one process has none left for the last update."""
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", 2, "--rdzv-backend",
+        "c10d", "--rdzv-endpoint", "localhost:0", Path(sys.executable).with_name("fairseq-train"),
+        *TRAIN, "--user-dir", USER_DIR, "--cpu", "--distributed-backend", "gloo",
+        "--distributed-init-method", "env://", "--distributed-world-size", 2,
+        "--distributed-rank", -1, "--distributed-no-spawn", "--ddp-backend", "legacy_ddp",
+        "--batch-size", 8, "--max-update", 5, "--save-dir", "two", "--save-interval-updates", 1,
+    ]  # fmt: skip
+    done = subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = checkpoints(folder / "two")
+    assert len(found) == 5
+    check_turns(found)
 
 
 @pytest.mark.parametrize("stop", [1, 2, 4, 5])
