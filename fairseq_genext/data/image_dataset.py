@@ -59,6 +59,8 @@ class ImageDataset(FairseqDataset):
 
     def collater(self, samples: list[int]) -> dict:
         """A batch: ``images`` is ``(batch, height, width)`` in [-1, 1]."""
+        if not samples:
+            return {}  # how a data-parallel process learns that no batch is left for it
         ids = torch.tensor(samples, dtype=torch.long)
         return {
             "id": ids,
