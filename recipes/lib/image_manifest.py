@@ -36,7 +36,7 @@ def main() -> None:
         "notes": [
             "The generator is 100→256→512→pixels with batch norm and ReLU, the discriminator "
             "pixels→512→256→1 with LeakyReLU 0.2 and dropout 0.5; binary cross entropy, AdamW at "
-            f"1e-4, batches of 64, in turns 1:1; {training['updates']:,} updates, half of them of "
+            f"1e-4, batches of 32, in turns 1:1; {training['updates']:,} updates, half of them of "
             f"each player; seed {args.seed}."
         ],
         "real": os.path.relpath(args.real, args.folder),

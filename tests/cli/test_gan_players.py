@@ -30,8 +30,8 @@ def generate(folder, path, *flags):
 
 @pytest.mark.parametrize("name", PLAYERS)
 def test_players_train_and_generate_again(corpus, name):
-    run("fairseq-train", *TRAIN, *PLAYERS[name], "--save-dir", name, folder=corpus)
-    path = f"{name}/checkpoint_last.pt"
+    run("fairseq-train", *TRAIN, *PLAYERS[name], "--save-dir", f"players-{name}", folder=corpus)
+    path = f"players-{name}/checkpoint_last.pt"
     sampled = generate(corpus, path, "--sampling", "--beam", 1)
     assert sorted(sampled) == list(range(9))
     assert sampled == generate(corpus, path, "--sampling", "--beam", 1)

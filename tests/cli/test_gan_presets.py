@@ -95,13 +95,21 @@ def test_moving_baseline_and_plateau_resume_exactly(corpus):
         "--discriminator-lr", "3.0", "--weight-decay", 0,
     )  # fmt: skip
     # At so high a rate losses rise, and each pretraining ends well before its 50 updates.
-    whole = run("fairseq-train", *flags, "--max-update", 24, "--save-dir", "whole", folder=corpus)
+    whole = run("fairseq-train", *flags, "--max-update", 24, "--save-dir", "plateau", folder=corpus)
     assert logged(whole, "phase")[-1] == 2
     for until in (6, 12, 18, 24):  # where the whole run validates too
-        run("fairseq-train", *flags, "--max-update", until, "--save-dir", "parts", folder=corpus)
+        run(
+            "fairseq-train",
+            *flags,
+            "--max-update",
+            until,
+            "--save-dir",
+            "plateau-parts",
+            folder=corpus,
+        )
     models = [
         torch.load(corpus / name / "checkpoint_last.pt", weights_only=True)["model"]
-        for name in ("whole", "parts")
+        for name in ("plateau", "plateau-parts")
     ]
     assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
 
