@@ -68,9 +68,10 @@ if [ -z "$IMAGES" ]; then
 fi
 SHAPE="$(python "$HERE/lib/image_shape.py" "$IMAGES")" # flags of the images' size
 
-# Saved eight times over training. The checkpoints that fairseq keeps by epoch or by a best metric
-# have no use here: the losses of a GAN do not say how good its images are.
-SAVE_EVERY=$((UPDATES >= 8 ? UPDATES / 8 : 1))
+# Saved eight times over training. fairseq leaves out a checkpoint that falls on the end of an epoch,
+# as round numbers of updates often do; hence one update more. Its best checkpoint has no use here: the
+# losses of a GAN do not say how good its images are.
+SAVE_EVERY=$((UPDATES / 8 + 1))
 train gan_image_doc "$IMAGES" --task gan_image --arch gan_image_doc --criterion adversarial_image \
     ${SHAPE:?} --optimizer two_player_adamw --lr 1e-4 --weight-decay 0.01 --batch-size 32 \
     --max-update "$UPDATES" --validate-interval 1000000 --validate-interval-updates 500 \
@@ -78,7 +79,7 @@ train gan_image_doc "$IMAGES" --task gan_image --arch gan_image_doc --criterion 
 
 draw_samples() {
     local checkpoints
-    shopt -s nullglob # fairseq leaves out a checkpoint that falls on the end of an epoch
+    shopt -s nullglob # with very few updates there is the last one alone
     checkpoints=("$OUTPUT"/models/gan_image_doc/checkpoint_{*_*,last}.pt)
     python -m fairseq_genext.evaluation.image_samples "${checkpoints[@]}" \
         --num-samples "$SAMPLES" --seed "$SEED" --output "$OUTPUT/samples/"
