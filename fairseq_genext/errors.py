@@ -29,6 +29,15 @@ def require_positive(cfg, *names: str) -> None:
             raise UsageError(f"{flag(name)} is {getattr(cfg, name)}; it must be greater than 0")
 
 
+def require_divisible(cfg, width: str, parts: str) -> None:
+    """Raises UsageError unless ``cfg.parts``, heads or the like, divides ``cfg.width``."""
+    if getattr(cfg, width) % getattr(cfg, parts) != 0:
+        raise UsageError(
+            f"{flag(width)} {getattr(cfg, width)} cannot be divided among {flag(parts)} "
+            f"{getattr(cfg, parts)}"
+        )
+
+
 def require_choice(cfg, name: str, choices) -> None:
     """Raises UsageError unless ``cfg.name`` is one of ``choices``; the line lists them."""
     value = getattr(cfg, name)

@@ -5,7 +5,6 @@ generator that is -log p(x | z) for one draw of z, an upper bound in expectation
 (Jensen), and the nll_loss and ppl in the log are to be read so.
 """
 
-import contextlib
 import math
 from dataclasses import dataclass
 from typing import Optional
@@ -18,6 +17,7 @@ from fairseq.logging import metrics
 from omegaconf import II
 from torch.nn import functional as F
 
+from fairseq_genext.criterions.repeatable_validation import RepeatableValidation
 from fairseq_genext.errors import UsageError, require_choice
 from fairseq_genext.gan.combinations import check
 from fairseq_genext.gan.estimators import ESTIMATORS
@@ -79,7 +79,7 @@ class AdversarialConfig(FairseqDataclass):
 
 
 @register_criterion("adversarial", dataclass=AdversarialConfig)
-class Adversarial(FairseqCriterion):
+class Adversarial(RepeatableValidation, FairseqCriterion):
     """Loss and gradient estimator of a GAN, put together from their flags.
 
     Raises:
@@ -207,14 +207,6 @@ class Adversarial(FairseqCriterion):
             _, _, played = self.discriminator_turn(model, sample)
         logging_output.update({key: played[key] for key in played if key.startswith("d_")})
         return nll, sample_size, logging_output
-
-    @contextlib.contextmanager
-    def validation_randomness(self, sample):
-        """Draws that are the same at every validation and leave training's stream alone."""
-        devices = [sample["target"].device] if sample["target"].is_cuda else []
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(self.seed + int(sample["id"].min()))
-            yield
 
     def save_progress(self, progress: Progress) -> None:
         """Notes what the estimator must know when training is resumed."""

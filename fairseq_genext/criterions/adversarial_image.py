@@ -14,6 +14,7 @@ from fairseq.logging import metrics
 from omegaconf import II
 from torch import Tensor
 
+from fairseq_genext.criterions.repeatable_validation import RepeatableValidation
 from fairseq_genext.gan.losses import LOSSES
 from fairseq_genext.gan.scores import Scores
 
@@ -26,7 +27,7 @@ class AdversarialImageConfig(FairseqDataclass):
 
 
 @register_criterion("adversarial_image", dataclass=AdversarialImageConfig)
-class AdversarialImage(FairseqCriterion):
+class AdversarialImage(RepeatableValidation, FairseqCriterion):
     """Losses of both players; ``begin_turn`` says whose counts.
 
     The idle player is bitwise still. While the discriminator moves, the generator draws without
@@ -95,14 +96,6 @@ class AdversarialImage(FairseqCriterion):
             loss, number, logging_output = self.discriminator_turn(model, sample)
             logging_output["g_loss"] = self.generator_turn(model, sample)[0].data
         return loss, number, logging_output
-
-    @contextlib.contextmanager
-    def validation_randomness(self, sample):
-        """Draws that are the same at every validation and leave training's stream alone."""
-        images = sample["net_input"]["images"]
-        with torch.random.fork_rng([images.device] if images.is_cuda else []):
-            torch.manual_seed(self.seed + int(sample["id"].min()))
-            yield
 
     @staticmethod
     def accuracies(real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:

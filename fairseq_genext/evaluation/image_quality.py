@@ -25,6 +25,7 @@ from sklearn.neural_network import MLPClassifier
 
 from fairseq_genext.data.images import Images, read_images, read_split
 from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation.files import write_whole
 from fairseq_genext.evaluation.frechet import frechet_distance
 from fairseq_genext.evaluation.tables import format_table
 
@@ -242,14 +243,13 @@ def main() -> None:
     )
     print(text)
     if args.output:
-        Path(args.output).parent.mkdir(parents=True, exist_ok=True)
         figures = {
             "features": yardstick.features,
             "classifier_accuracy": yardstick.accuracy,
             "rows": rows,
         }
-        Path(f"{args.output}.md").write_text(text, encoding="utf-8")
-        Path(f"{args.output}.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+        write_whole(f"{args.output}.md", text)
+        write_whole(f"{args.output}.json", json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

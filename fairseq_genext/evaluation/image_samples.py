@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fairseq import checkpoint_utils, utils
+from fairseq import utils
 
 from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation.checkpoints import load_model
 from fairseq_genext.evaluation.image_grid import write_grid
 from fairseq_genext.models.gan_image import GANImage, Generator
 
@@ -28,16 +29,14 @@ def load_generator(path: str | Path) -> Generator:
     Raises:
         UsageError: there is no checkpoint, or it holds another model.
     """
-    if not Path(path).is_file():
-        raise UsageError(f"{path} does not exist")
     try:
-        (model,), _, _ = checkpoint_utils.load_model_ensemble_and_task([str(path)])
+        model, _ = load_model(str(path))
     except Exception as error:  # torch raises whatever the bytes lead it to
         reason = str(error).partition("\n")[0]
         raise UsageError(f"{path} cannot be read as a gan_image checkpoint: {reason}") from None
     if not isinstance(model, GANImage):
         raise UsageError(f"{path} holds a {type(model).__name__}; only gan_image draws images")
-    return model.generator.eval()
+    return model.generator
 
 
 @torch.no_grad()

@@ -106,6 +106,11 @@ def bleu_scores(
     return [index.scores(sample) for sample in samples]
 
 
+def mean_scores(scores: Sequence[Sequence[float]]) -> list[float]:
+    """Mean over sequences of each order, from the scores of every sequence."""
+    return [sum(values) / len(values) for values in zip(*scores, strict=True)]
+
+
 def self_bleu_scores(samples: Sequence[Tokens], max_order: int = 5) -> list[list[float]]:
     """BLEU-1…``max_order`` of every sample against all the other samples.
 

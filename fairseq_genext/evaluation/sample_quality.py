@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 
 from fairseq_genext.evaluation.diversity import duplicate_share
-from fairseq_genext.evaluation.ngram_bleu import ReferenceIndex, Tokens, self_bleu_scores
+from fairseq_genext.evaluation.ngram_bleu import (
+    ReferenceIndex,
+    Tokens,
+    mean_scores,
+    self_bleu_scores,
+)
 
 ORDERS = (2, 3, 4)
 
@@ -15,13 +20,11 @@ def sample_quality(samples: Sequence[Tokens], references: ReferenceIndex) -> dic
         samples: at least two token sequences.
         references: the held-out text, counted up to 4-grams at least.
     """
-    bleu = [references.scores(sample) for sample in samples]
-    self_bleu = self_bleu_scores(samples, max(ORDERS))
+    bleu = mean_scores([references.scores(sample) for sample in samples])
+    self_bleu = mean_scores(self_bleu_scores(samples, max(ORDERS)))
     figures = {}
     for order in ORDERS:
-        figures[f"bleu_{order}"] = sum(scores[order - 1] for scores in bleu) / len(samples)
-        figures[f"self_bleu_{order}"] = sum(scores[order - 1] for scores in self_bleu) / len(
-            samples
-        )
+        figures[f"bleu_{order}"] = bleu[order - 1]
+        figures[f"self_bleu_{order}"] = self_bleu[order - 1]
     figures["duplicates"] = duplicate_share(samples)
     return figures

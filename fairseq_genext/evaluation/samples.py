@@ -8,7 +8,7 @@ from fairseq_genext.evaluation.divergence import length_divergence, ngram_diverg
 from fairseq_genext.evaluation.diversity import copies, distinct, duplicate_share
 from fairseq_genext.evaluation.encoders import Encoder
 from fairseq_genext.evaluation.frechet import frechet_distance
-from fairseq_genext.evaluation.ngram_bleu import bleu_scores, self_bleu_scores
+from fairseq_genext.evaluation.ngram_bleu import bleu_scores, mean_scores, self_bleu_scores
 
 ORDERS = (2, 3, 4, 5)
 
@@ -55,12 +55,11 @@ def measure(
         figures[name] = sum(values) / len(values)
         figures[f"{name}_ci"] = half_width(values)
 
-    bleu, self_bleu = bleu_scores(samples, references), self_bleu_scores(samples)
+    bleu = bleu_scores(samples, references)
+    self_bleu = mean_scores(self_bleu_scores(samples))
     for order in ORDERS:
         add_mean(f"bleu_{order}", [scores[order - 1] for scores in bleu])
-        figures[f"self_bleu_{order}"] = sum(scores[order - 1] for scores in self_bleu) / len(
-            samples
-        )
+        figures[f"self_bleu_{order}"] = self_bleu[order - 1]
     for order in (1, 2):
         figures[f"distinct_{order}"] = distinct(samples, order)
     figures["duplicates"] = duplicate_share(samples)

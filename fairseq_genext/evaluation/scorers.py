@@ -20,7 +20,7 @@ from fairseq.scoring import BaseScorer, register_scorer
 
 from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.evaluation import translation
-from fairseq_genext.evaluation.ngram_bleu import bleu_scores, self_bleu_scores
+from fairseq_genext.evaluation.ngram_bleu import bleu_scores, mean_scores, self_bleu_scores
 
 
 @dataclass
@@ -51,7 +51,7 @@ class MeanBleuScorer(BaseScorer):
             scores = self.scores()
         except ValueError as error:
             raise UsageError(str(error)) from None
-        return [sum(values) / len(values) for values in zip(*scores, strict=True)]
+        return mean_scores(scores)
 
     def score(self) -> float:
         """Mean of the highest order, 0 to 1."""

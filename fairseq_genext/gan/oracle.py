@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fairseq_genext.errors import UsageError
+from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.evaluation.files import write_whole
 from fairseq_genext.modules.samplers import inverse_cdf
 
@@ -202,9 +202,7 @@ def main() -> None:
     parser.add_argument("--held-out", type=int, default=2000, help="of validation and of test set")
     parser.add_argument("--seed", type=int, default=1, help="of weights and sequences")
     args = parser.parse_args()
-    for name in ("vocabulary", "dim", "length", "train", "held_out"):
-        if getattr(args, name) <= 0:
-            raise UsageError(f"--{name.replace('_', '-')} must be greater than 0")
+    require_positive(args, "vocabulary", "dim", "length", "train", "held_out")
     if args.weights:
         oracle = OracleLSTM.load(args.weights)
     else:

@@ -91,8 +91,10 @@ class Schedule:
             update: number of updates done.
             progress: sums of the validation that has not been judged yet.
         """
+        if self.pretrain_patience == 0:
+            return
         weight = progress.get("valid_weight", 0.0)
-        if weight == 0 or self.pretrain_patience == 0:
+        if weight == 0:
             return
         loss = progress.get("valid_sum", 0.0) / weight
         progress.set(valid_sum=0.0, valid_weight=0.0)

@@ -19,7 +19,13 @@ from fairseq.models import (
 )
 from torch import Tensor, nn
 
-from fairseq_genext.errors import UsageError, flag, require_choice, require_positive
+from fairseq_genext.errors import (
+    UsageError,
+    flag,
+    require_choice,
+    require_divisible,
+    require_positive,
+)
 from fairseq_genext.models.embeddings import require_joined_dictionary
 from fairseq_genext.models.presets import preset
 from fairseq_genext.modules.arlm_encoder import ARLMEncoder
@@ -206,11 +212,7 @@ def check(cfg: DBAMConfig, task) -> None:
         ("encoder_embed_dim", "encoder_attention_heads"),
         ("decoder_embed_dim", "decoder_attention_heads"),
     ):
-        if getattr(cfg, width) % getattr(cfg, heads) != 0:
-            raise UsageError(
-                f"{flag(width)} {getattr(cfg, width)} cannot be divided among "
-                f"{flag(heads)} {getattr(cfg, heads)}"
-            )
+        require_divisible(cfg, width, heads)
         if getattr(cfg, width) % 2 != 0:
             raise UsageError(
                 f"{flag(width)} {getattr(cfg, width)} must be even: the timing signal is made of "

@@ -21,6 +21,7 @@ from fairseq_genext.gan.discriminators import DISCRIMINATORS
 from fairseq_genext.gan.generators import GENERATORS
 from fairseq_genext.gan.generators.checkpoint import load_weights
 from fairseq_genext.gan.generators.noise import NOISE_INPUTS
+from fairseq_genext.gan.players import mark_players
 from fairseq_genext.gan.progress import Progress
 from fairseq_genext.modules.checked_loading import CheckedLoading
 
@@ -106,11 +107,7 @@ class GAN(CheckedLoading, FairseqLanguageModel):
         super().__init__(generator)
         self.discriminator = discriminator
         self.register_buffer("progress", Progress.empty())
-        # The two-player optimizer finds each parameter's player by this mark, which fairseq's
-        # mixed-precision copies carry along.
-        for player, module in (("generator", generator), ("discriminator", discriminator)):
-            for param in module.parameters():
-                param.param_group = player
+        mark_players(generator, discriminator)
 
     @classmethod
     def build_model(cls, cfg: GANConfig, task) -> "GAN":

@@ -21,6 +21,7 @@ from fairseq.models import BaseFairseqModel, register_model, register_model_arch
 from torch import Tensor, nn
 
 from fairseq_genext.errors import UsageError, flag, require_positive
+from fairseq_genext.gan.players import mark_players
 from fairseq_genext.models.presets import preset
 
 
@@ -121,11 +122,7 @@ class GANImage(BaseFairseqModel):
         super().__init__()
         self.generator = generator
         self.discriminator = discriminator
-        # The two-player optimizer finds each parameter's player by this mark, which fairseq's
-        # mixed-precision copies carry along.
-        for player, module in (("generator", generator), ("discriminator", discriminator)):
-            for param in module.parameters():
-                param.param_group = player
+        mark_players(generator, discriminator)
 
     @classmethod
     def build_model(cls, cfg: GANImageConfig, task) -> "GANImage":

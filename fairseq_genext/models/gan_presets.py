@@ -34,8 +34,8 @@ def gan_doc_tiny(args) -> None:
     )
 
 
-def seqgan_players(args) -> None:
-    """SeqGAN's players, which MaliGAN's comparison shares: LSTM of width 32, wide n-gram CNN."""
+def like_seqgan(args, **estimator) -> None:
+    """SeqGAN's players and turns, which MaliGAN's comparison shares; the estimator is its own."""
     preset(
         args,
         generator="rnn",
@@ -50,37 +50,47 @@ def seqgan_players(args) -> None:
         discriminator_filters=SEQGAN_FILTERS,
         discriminator_dropout=0.25,
     )
+    axes(
+        args,
+        gan_loss="bce",
+        discriminator_steps=15,
+        generator_steps=1,
+        generator_turns_lr_scale=1.0,
+        **estimator,
+    )
+
+
+def rewarded_tokens(args, **own) -> None:
+    """ScratchGAN's reward for every token, and turns 1:1; baseline and learning are its own."""
+    axes(
+        args,
+        gan_loss="bce",
+        gradient_estimator="reinforce",
+        reward="signed",
+        rollouts=0,
+        reward_discount=0.23,
+        discriminator_steps=1,
+        generator_steps=1,
+        **own,
+    )
 
 
 @register_model_architecture("gan", "gan_seqgan")
 def gan_seqgan(args) -> None:
     """SeqGAN (Yu et al. 2017): REINFORCE with 16 rollouts, no baseline."""
-    seqgan_players(args)
-    axes(
+    like_seqgan(
         args,
-        gan_loss="bce",
         gradient_estimator="reinforce",
         reward="probability",
         rollouts=16,
         reward_baseline="none",
-        discriminator_steps=15,
-        generator_steps=1,
-        generator_turns_lr_scale=1.0,
     )
 
 
 @register_model_architecture("gan", "gan_maligan")
 def gan_maligan(args) -> None:
     """MaliGAN (Che et al. 2017): samples weighted by the ratio that D has learned."""
-    seqgan_players(args)
-    axes(
-        args,
-        gan_loss="bce",
-        gradient_estimator="mali",
-        discriminator_steps=15,
-        generator_steps=1,
-        generator_turns_lr_scale=1.0,
-    )
+    like_seqgan(args, gradient_estimator="mali")
 
 
 @register_model_architecture("gan", "gan_relgan")
@@ -138,19 +148,12 @@ def gan_scratchgan(args) -> None:
         discriminator_layers=1,
         discriminator_dropout=0.1,
     )
-    axes(
+    rewarded_tokens(
         args,
-        gan_loss="bce",
-        gradient_estimator="reinforce",
-        reward="signed",
-        rollouts=0,
-        reward_discount=0.23,
         reward_baseline="moving",
         baseline_decay=0.92,
         generator_pretrain_updates=0,
         discriminator_pretrain_updates=0,
-        discriminator_steps=1,
-        generator_steps=1,
         generator_turns_lr_scale=1.0,
     )
 
@@ -178,18 +181,7 @@ def gan_gpt(args) -> None:
         discriminator_hidden_dim=256,
         discriminator_dropout=0.1,
     )
-    axes(
-        args,
-        gan_loss="bce",
-        gradient_estimator="reinforce",
-        reward="signed",
-        rollouts=0,
-        reward_discount=0.23,
-        reward_baseline="others",
-        discriminator_steps=1,
-        generator_steps=1,
-        generator_turns_lr_scale=0.03,
-    )
+    rewarded_tokens(args, reward_baseline="others", generator_turns_lr_scale=0.03)
 
 
 @register_model_architecture("gan", "gan_gpt_tiny")

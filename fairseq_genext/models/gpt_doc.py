@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fairseq.dataclass import FairseqDataclass
 from fairseq.models import FairseqLanguageModel, register_model, register_model_architecture
 
-from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.errors import require_divisible, require_positive
 from fairseq_genext.models.presets import preset
 from fairseq_genext.modules.checked_loading import CheckedLoading
 from fairseq_genext.modules.gpt_decoder import GPTDecoder
@@ -54,11 +54,7 @@ class GPTDoc(CheckedLoading, FairseqLanguageModel):
             "decoder_attention_heads",
             "max_target_positions",
         )
-        if cfg.decoder_embed_dim % cfg.decoder_attention_heads != 0:
-            raise UsageError(
-                f"--decoder-embed-dim {cfg.decoder_embed_dim} cannot be divided among "
-                f"--decoder-attention-heads {cfg.decoder_attention_heads}"
-            )
+        require_divisible(cfg, "decoder_embed_dim", "decoder_attention_heads")
         return cls(
             GPTDecoder(
                 task.target_dictionary,

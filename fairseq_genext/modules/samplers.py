@@ -150,12 +150,14 @@ def gumbel_softmax(logits: Tensor, temperature: float, hard: bool) -> tuple[Tens
 
 
 @contextlib.contextmanager
-def plain_sampling(decoder: nn.Module):
-    """A context without gradient and without dropout, as generation commands sample."""
-    training = decoder.training
-    decoder.eval()
+def plain_sampling(*players: nn.Module):
+    """A context without gradient and without dropout in ``players``, as generation commands run."""
+    training = [player.training for player in players]
+    for player in players:
+        player.eval()
     try:
         with torch.no_grad():
             yield
     finally:
-        decoder.train(training)
+        for player, mode in zip(players, training, strict=True):
+            player.train(mode)

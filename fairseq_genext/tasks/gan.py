@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from fairseq import utils
 from fairseq.data import SortDataset, data_utils
-from fairseq.optim import AMPOptimizer
 from fairseq.tasks import register_task
 
 from fairseq_genext.criterions.adversarial import Adversarial
@@ -21,6 +20,7 @@ from fairseq_genext.evaluation.ngram_bleu import ReferenceIndex
 from fairseq_genext.evaluation.sample_quality import ORDERS as QUALITY_ORDERS
 from fairseq_genext.evaluation.sample_quality import sample_quality
 from fairseq_genext.gan.oracle import OracleLSTM
+from fairseq_genext.gan.players import require_two_player_optimizer
 from fairseq_genext.gan.progress import Progress
 from fairseq_genext.gan.schedule import Phase, Schedule
 from fairseq_genext.gan.settings import axis, settle
@@ -190,11 +190,7 @@ class GANTask(UnconditionalGenerationTask):
 
     def optimizer_step(self, optimizer, model, update_num) -> None:
         """Moves the one player whose turn it is."""
-        if not optimizer.supports_groups or isinstance(optimizer, AMPOptimizer):
-            raise UsageError(
-                "--task gan moves one player at a time: choose --optimizer two_player_adamw "
-                "(with --fp16 or bf16, not with --amp)"
-            )
+        require_two_player_optimizer(optimizer, "gan")
         turn = self.schedule.turn(update_num, Progress(model.progress))
         scale = 1.0
         if turn.phase is Phase.TURNS and turn.player == "generator":

@@ -10,7 +10,6 @@ from typing import Optional
 
 from fairseq.dataclass import FairseqDataclass
 from fairseq.models import ARCH_MODEL_REGISTRY, MODEL_REGISTRY
-from fairseq.optim import AMPOptimizer
 from fairseq.tasks import FairseqTask, register_task
 from omegaconf import II
 
@@ -18,6 +17,7 @@ from fairseq_genext.criterions.adversarial_image import AdversarialImage
 from fairseq_genext.data.image_dataset import ImageDataset
 from fairseq_genext.data.images import read_split
 from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.gan.players import require_two_player_optimizer
 from fairseq_genext.gan.schedule import Schedule
 from fairseq_genext.models.gan_image import GANImage
 from fairseq_genext.tasks.gan import draw_apart_from_other_processes
@@ -103,9 +103,5 @@ class GANImageTask(FairseqTask):
 
     def optimizer_step(self, optimizer, model, update_num) -> None:
         """Moves the one player whose turn it is."""
-        if not optimizer.supports_groups or isinstance(optimizer, AMPOptimizer):
-            raise UsageError(
-                "--task gan_image moves one player at a time: choose --optimizer two_player_adamw "
-                "(with --fp16 or bf16, not with --amp)"
-            )
+        require_two_player_optimizer(optimizer, "gan_image")
         optimizer.step(groups={self.schedule.turn(update_num).player})

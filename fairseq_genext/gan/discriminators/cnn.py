@@ -1,14 +1,15 @@
 """CNN over n-grams of several widths: the discriminator of SeqGAN (Yu et al. 2017)."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from fairseq_genext.errors import require_positive
+from fairseq_genext.gan.discriminators.discriminator import Discriminator
 from fairseq_genext.gan.discriminators.embedding import SequenceEmbedding
 from fairseq_genext.gan.discriminators.ngram_classifier import NgramClassifier, widths_and_filters
 from fairseq_genext.gan.scores import Scores
 
 
-class CNNDiscriminator(nn.Module):
+class CNNDiscriminator(Discriminator):
     """One logit a sequence: see ``NgramClassifier``.
 
     Args:
@@ -18,8 +19,6 @@ class CNNDiscriminator(nn.Module):
         classifier: arguments of ``NgramClassifier``.
     """
 
-    per_token = False
-
     def __init__(self, vocabulary: int, padding_idx: int, embed_dim: int, **classifier) -> None:
         super().__init__()
         self.embed_tokens = SequenceEmbedding(vocabulary, embed_dim, padding_idx)
@@ -27,7 +26,7 @@ class CNNDiscriminator(nn.Module):
 
     @classmethod
     def from_config(cls, cfg, dictionary) -> "CNNDiscriminator":
-        """Builds it from its flags; raises UsageError where one does not fit."""
+        """As ``Discriminator.from_config``."""
         require_positive(cfg, "discriminator_embed_dim")
         return cls(
             len(dictionary),
@@ -38,18 +37,6 @@ class CNNDiscriminator(nn.Module):
         )
 
     def forward(self, sequence: Tensor, mask: Tensor) -> Scores:
-        """
-        Args:
-            sequence: token ids ``(batch, time)``, or weights over the vocabulary
-                ``(batch, time, vocabulary)``, through which a gradient flows back.
-            mask: ``(batch, time)``, True at real tokens; at least one in every sequence.
-
-        Returns:
-            Scores ``(batch, 1)``, which do not depend on how far the batch is padded.
-        """
+        """As ``Discriminator.forward``: scores ``(batch, 1)``."""
         logits = self.classifier(self.embed_tokens(sequence, mask), mask)
         return Scores.of_sequences(logits.unsqueeze(1))
-
-    def max_positions(self) -> int:
-        """A CNN has no longest sequence."""
-        return int(1e5)

@@ -5,15 +5,16 @@ slices; slice r of all tokens is the r-th representation of the sequence, and ev
 gets a logit from the same CNN.
 """
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.errors import require_divisible, require_positive
+from fairseq_genext.gan.discriminators.discriminator import Discriminator
 from fairseq_genext.gan.discriminators.embedding import SequenceEmbedding
 from fairseq_genext.gan.discriminators.ngram_classifier import NgramClassifier, widths_and_filters
 from fairseq_genext.gan.scores import Scores
 
 
-class MultiRepresentationDiscriminator(nn.Module):
+class MultiRepresentationDiscriminator(Discriminator):
     """One logit a representation: see ``NgramClassifier``.
 
     Args:
@@ -27,8 +28,6 @@ class MultiRepresentationDiscriminator(nn.Module):
         ValueError: ``representations`` do not divide ``embed_dim``.
     """
 
-    per_token = False
-
     def __init__(
         self, vocabulary: int, padding_idx: int, embed_dim: int, representations: int, **classifier
     ) -> None:
@@ -41,13 +40,9 @@ class MultiRepresentationDiscriminator(nn.Module):
 
     @classmethod
     def from_config(cls, cfg, dictionary) -> "MultiRepresentationDiscriminator":
-        """Builds it from its flags; raises UsageError where one does not fit."""
+        """As ``Discriminator.from_config``."""
         require_positive(cfg, "discriminator_embed_dim", "discriminator_representations")
-        if cfg.discriminator_embed_dim % cfg.discriminator_representations != 0:
-            raise UsageError(
-                f"--discriminator-embed-dim {cfg.discriminator_embed_dim} cannot be divided among "
-                f"--discriminator-representations {cfg.discriminator_representations}"
-            )
+        require_divisible(cfg, "discriminator_embed_dim", "discriminator_representations")
         return cls(
             len(dictionary),
             dictionary.pad(),
@@ -58,21 +53,9 @@ class MultiRepresentationDiscriminator(nn.Module):
         )
 
     def forward(self, sequence: Tensor, mask: Tensor) -> Scores:
-        """
-        Args:
-            sequence: token ids ``(batch, time)``, or weights over the vocabulary
-                ``(batch, time, vocabulary)``, through which a gradient flows back.
-            mask: ``(batch, time)``, True at real tokens; at least one in every sequence.
-
-        Returns:
-            Scores ``(batch, representations)``, which do not depend on how far the batch is padded.
-        """
+        """As ``Discriminator.forward``: scores ``(batch, representations)``."""
         batch, time = mask.shape
         slices = self.embed_tokens(sequence, mask).view(batch, time, self.representations, -1)
         views = slices.transpose(1, 2).flatten(0, 1)  # (batch * representations, time, slice width)
         logits = self.classifier(views, mask.repeat_interleave(self.representations, dim=0))
         return Scores.of_sequences(logits.view(batch, self.representations))
-
-    def max_positions(self) -> int:
-        """A CNN has no longest sequence."""
-        return int(1e5)

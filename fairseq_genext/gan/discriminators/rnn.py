@@ -7,12 +7,13 @@ after each recurrent layer and not inside the cell, so that a layer runs in one 
 from torch import Tensor, nn
 
 from fairseq_genext.errors import require_choice, require_positive
+from fairseq_genext.gan.discriminators.discriminator import Discriminator
 from fairseq_genext.gan.discriminators.embedding import SequenceEmbedding
 from fairseq_genext.gan.scores import Scores
 from fairseq_genext.modules.rnn import CELLS, RNN
 
 
-class RNNDiscriminator(nn.Module):
+class RNNDiscriminator(Discriminator):
     """One logit a token, given the tokens up to it: positive says real.
 
     Args:
@@ -48,7 +49,7 @@ class RNNDiscriminator(nn.Module):
 
     @classmethod
     def from_config(cls, cfg, dictionary) -> "RNNDiscriminator":
-        """Builds it from its flags; raises UsageError where one does not fit."""
+        """As ``Discriminator.from_config``."""
         require_choice(cfg, "discriminator_cell", CELLS)
         require_positive(
             cfg, "discriminator_embed_dim", "discriminator_hidden_dim", "discriminator_layers"
@@ -64,24 +65,10 @@ class RNNDiscriminator(nn.Module):
         )
 
     def forward(self, sequence: Tensor, mask: Tensor) -> Scores:
-        """
-        Args:
-            sequence: token ids ``(batch, time)``, or weights over the vocabulary
-                ``(batch, time, vocabulary)``, through which a gradient flows back.
-            mask: ``(batch, time)``, True at real tokens, which stand on the left; at least one in
-                every sequence.
-
-        Returns:
-            Scores ``(batch, time)``, one a token, which do not depend on how far the batch is
-            padded.
-        """
+        """As ``Discriminator.forward``: scores ``(batch, time)``."""
         x = self.dropout(self.embed_tokens(sequence, mask))
         # Left to right, the padding on the right is read after everything that counts.
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = self.dropout(norm(layer(x)[0]))
         logits = self.output(x).squeeze(-1).masked_fill(~mask, 0.0)
         return Scores(logits, mask, per_token=True)
-
-    def max_positions(self) -> int:
-        """An RNN has no longest sequence."""
-        return int(1e5)

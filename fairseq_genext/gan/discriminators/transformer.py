@@ -7,12 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.errors import require_divisible, require_positive
+from fairseq_genext.gan.discriminators.discriminator import Discriminator
 from fairseq_genext.gan.discriminators.embedding import SequenceEmbedding
 from fairseq_genext.gan.scores import Scores
 
 
-class TransformerDiscriminator(nn.Module):
+class TransformerDiscriminator(Discriminator):
     """One logit a sequence, read off a class token before it: positive says real.
 
     Args:
@@ -25,8 +26,6 @@ class TransformerDiscriminator(nn.Module):
         max_positions: longest sequence, in tokens.
         dropout: dropout on embeddings, attention weights and residuals.
     """
-
-    per_token = False
 
     def __init__(
         self,
@@ -58,7 +57,7 @@ class TransformerDiscriminator(nn.Module):
 
     @classmethod
     def from_config(cls, cfg, dictionary) -> "TransformerDiscriminator":
-        """Builds it from its flags; raises UsageError where one does not fit."""
+        """As ``Discriminator.from_config``."""
         require_positive(
             cfg,
             "discriminator_embed_dim",
@@ -67,11 +66,7 @@ class TransformerDiscriminator(nn.Module):
             "discriminator_heads",
             "max_target_positions",
         )
-        if cfg.discriminator_embed_dim % cfg.discriminator_heads != 0:
-            raise UsageError(
-                f"--discriminator-embed-dim {cfg.discriminator_embed_dim} cannot be divided among "
-                f"--discriminator-heads {cfg.discriminator_heads}"
-            )
+        require_divisible(cfg, "discriminator_embed_dim", "discriminator_heads")
         return cls(
             len(dictionary),
             dictionary.pad(),
@@ -84,15 +79,7 @@ class TransformerDiscriminator(nn.Module):
         )
 
     def forward(self, sequence: Tensor, mask: Tensor) -> Scores:
-        """
-        Args:
-            sequence: token ids ``(batch, time)``, or weights over the vocabulary
-                ``(batch, time, vocabulary)``, through which a gradient flows back.
-            mask: ``(batch, time)``, True at real tokens; at least one in every sequence.
-
-        Returns:
-            Scores ``(batch, 1)``, which do not depend on how far the batch is padded.
-        """
+        """As ``Discriminator.forward``: scores ``(batch, 1)``."""
         batch, time = mask.shape
         x = self.embed_tokens(sequence, mask) + self.embed_positions.weight[:time]
         x = torch.cat([self.class_token.expand(batch, 1, -1), x], dim=1)

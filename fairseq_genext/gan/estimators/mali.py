@@ -1,11 +1,11 @@
 """Maximum-likelihood augmented discrete GAN (Che et al. 2017, https://arxiv.org/abs/1702.07983)."""
 
-import torch
 from torch import Tensor
 
 from fairseq_genext.gan.estimators.estimator import Estimator
 from fairseq_genext.gan.game import Game, token_log_probs
 from fairseq_genext.gan.losses.loss import Loss
+from fairseq_genext.modules.samplers import plain_sampling
 
 
 class MaliEstimator(Estimator):
@@ -20,12 +20,9 @@ class MaliEstimator(Estimator):
 
     def generator_loss(self, game: Game, loss: Loss) -> tuple[Tensor, dict[str, Tensor | float]]:
         """As ``Estimator.generator_loss``, with ``mali_largest_weight``, 1/m to 1."""
-        playing = game.discriminator.training
-        game.discriminator.eval()
         samples = self.sample(game)
-        with torch.no_grad():
+        with plain_sampling(game.discriminator):
             weights = self.weights(game.scores(samples).mean().float())
-        game.discriminator.train(playing)
         log_probs = token_log_probs(game.generator, samples, game.length).sum(dim=1)
         figures = {"mali_largest_weight": weights.max()}
         return -(weights * len(samples) - 1) * log_probs, figures

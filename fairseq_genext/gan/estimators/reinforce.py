@@ -9,6 +9,7 @@ from fairseq_genext.gan.game import Game, token_log_probs
 from fairseq_genext.gan.losses.loss import Loss
 from fairseq_genext.gan.rewards import REWARDS
 from fairseq_genext.gan.rollouts import rollout_rewards, sample_with_rollouts
+from fairseq_genext.gan.scores import Scores
 from fairseq_genext.modules.samplers import Samples, plain_sampling
 
 
@@ -48,11 +49,8 @@ class ReinforceEstimator(Estimator):
 
         Both are of what a sequence earns a token on average.
         """
-        playing = game.discriminator.training
-        game.discriminator.eval()
-        with plain_sampling(game.generator):
+        with plain_sampling(game.generator, game.discriminator):
             samples, earned = self.sample_and_reward(game)
-        game.discriminator.train(playing)
         advantage = earned - self.baseline(earned, samples.mask)
         log_probs = token_log_probs(game.generator, samples, game.length)
         per_token = earned.sum(dim=1) / samples.mask.sum(dim=1)
@@ -62,9 +60,12 @@ class ReinforceEstimator(Estimator):
     def sample_and_reward(self, game: Game) -> tuple[Samples, Tensor]:
         """Samples, and what each of their tokens earns, ``(batch, time)``, 0 in the padding."""
 
+        def of_logits(scores: Scores) -> Tensor:
+            return self.reward(scores.logits.float())
+
         def of_sequences(tokens: Tensor, mask: Tensor) -> Tensor:
             scores = game.discriminator(tokens, mask)
-            return scores.mean(self.reward(scores.logits.float()))
+            return scores.mean(of_logits(scores))
 
         if self.rollouts > 0:
             samples, completions = sample_with_rollouts(
@@ -74,9 +75,8 @@ class ReinforceEstimator(Estimator):
         samples = self.sample(game)
         scores = game.scores(samples)
         if scores.per_token:
-            return samples, self.to_come(self.reward(scores.logits.float()) * samples.mask)
-        earned = scores.mean(self.reward(scores.logits.float()))
-        return samples, earned.unsqueeze(1) * samples.mask
+            return samples, self.to_come(of_logits(scores) * samples.mask)
+        return samples, scores.mean(of_logits(scores)).unsqueeze(1) * samples.mask
 
     def to_come(self, rewards: Tensor) -> Tensor:
         """Discounted sums of ``(batch, time)`` rewards from each token to the last."""

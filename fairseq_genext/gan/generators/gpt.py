@@ -1,6 +1,6 @@
 """`gpt_doc`'s decoder as a generator: a Transformer language model that writes from noise."""
 
-from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.errors import require_divisible, require_positive
 from fairseq_genext.gan.generators.noise import NoisyDecoder
 from fairseq_genext.modules.gpt_decoder import GPTDecoder
 
@@ -24,11 +24,7 @@ class GPTGenerator(NoisyDecoder, GPTDecoder):
             "generator_heads",
             "max_target_positions",
         )
-        if cfg.generator_embed_dim % cfg.generator_heads != 0:
-            raise UsageError(
-                f"--generator-embed-dim {cfg.generator_embed_dim} cannot be divided among "
-                f"--generator-heads {cfg.generator_heads}"
-            )
+        require_divisible(cfg, "generator_embed_dim", "generator_heads")
         return cls(
             dictionary,
             noise_input=cfg.noise_input,

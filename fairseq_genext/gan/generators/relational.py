@@ -1,6 +1,6 @@
 """The relational-memory language model of RelGAN (Nie et al. 2019), which writes from noise."""
 
-from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.errors import UsageError, require_divisible, require_positive
 from fairseq_genext.gan.generators.noise import NoisyDecoder
 from fairseq_genext.gan.generators.rnn import require_tieable
 from fairseq_genext.modules.relational_memory import RelationalMemory
@@ -24,11 +24,7 @@ class RelationalGenerator(NoisyDecoder, RNNDecoder):
             raise UsageError(
                 f"--generator-layers is {cfg.generator_layers}; --generator relational has 1"
             )
-        if cfg.generator_hidden_dim % cfg.generator_heads != 0:
-            raise UsageError(
-                f"--generator-hidden-dim {cfg.generator_hidden_dim} cannot be divided among "
-                f"--generator-heads {cfg.generator_heads}"
-            )
+        require_divisible(cfg, "generator_hidden_dim", "generator_heads")
         output_dim = cfg.generator_memory_slots * cfg.generator_hidden_dim
         require_tieable(cfg, output_dim)
         memory = RelationalMemory(
