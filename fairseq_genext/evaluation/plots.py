@@ -167,7 +167,8 @@ def bleu_by_system(means: list[dict], path: Path) -> None:
     axes.set_xlabel("BLEU")
     axes.margins(x=0.1)
     axes.grid(axis="x", alpha=0.3)
-    axes.legend(fontsize=8)
+    # Above the bars, where it hides none of their figures.
+    axes.legend(fontsize=8, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
     figure.savefig(path, dpi=150)
     plt.close(figure)
 
