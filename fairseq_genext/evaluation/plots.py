@@ -17,6 +17,7 @@ PHASES = {0: "generator alone", 1: "discriminator alone", 2: "in turns"}
 PANELS = (
     ("ppl", "perplexity per token", "log"),
     ("sample_bleu_3", "BLEU-3 of samples", "linear"),
+    ("sample_oracle_nll", "NLL_oracle of samples (nats)", "linear"),
     (("d_loss", "g_loss"), "players' losses (nats)", "linear"),
     (("d_accuracy_real", "d_accuracy_fake"), "discriminator's accuracy", "linear"),
     ("gumbel_temperature", "Gumbel temperature", "linear"),
@@ -237,6 +238,50 @@ def image_quality_curves(rows: list[dict], held_out: dict, least_share: float, p
     for axes in (distance, *rest):
         axes.grid(alpha=0.3)
     figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def oracle_plane(planes: dict[int, dict[str, list[dict]]], own: float, path: Path) -> None:
+    """NLL_oracle against NLL_test of every system and seed; several temperatures make a curve.
+
+    Args:
+        planes: seed to system to its points, dicts with ``test_nll``, ``oracle_nll`` and
+            ``temperature``.
+        own: NLL_oracle of the oracle's own text.
+        path: PNG to write.
+    """
+    figure, axes = plt.subplots(figsize=(8, 5.5), layout="constrained")
+    first = next(iter(planes.values()))
+    for plane in planes.values():
+        for number, (name, points) in enumerate(plane.items()):
+            points = sorted(points, key=lambda point: point["temperature"])
+            curve = len(points) > 1
+            axes.plot(
+                [point["test_nll"] for point in points],
+                [point["oracle_nll"] for point in points],
+                "o-" if curve else "D:",
+                color=f"C{number}",
+                alpha=0.7,
+                markersize=3 if curve else 7,
+                linewidth=1,
+                label=name if plane is first else None,
+            )
+            if curve and plane is first:
+                for point in points:
+                    axes.annotate(
+                        f"{point['temperature']:g}",
+                        (point["test_nll"], point["oracle_nll"]),
+                        xytext=(4, 3),
+                        textcoords="offset points",
+                        fontsize=7,
+                        color=f"C{number}",
+                    )
+    axes.axhline(own, color="black", linestyle="--", linewidth=1, label="the oracle's own text")
+    axes.set_xlabel("NLL_test: held-out text under the generator (nats a token, lower is better)")
+    axes.set_ylabel("NLL_oracle: samples under the oracle (lower is better)")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=150)
     plt.close(figure)
 
 

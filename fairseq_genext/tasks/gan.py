@@ -15,11 +15,11 @@ from fairseq.data import SortDataset, data_utils
 from fairseq.tasks import register_task
 
 from fairseq_genext.criterions.adversarial import Adversarial
+from fairseq_genext.data.oracle import OracleLSTM
 from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.evaluation.ngram_bleu import ReferenceIndex
 from fairseq_genext.evaluation.sample_quality import ORDERS as QUALITY_ORDERS
 from fairseq_genext.evaluation.sample_quality import sample_quality
-from fairseq_genext.gan.oracle import OracleLSTM
 from fairseq_genext.gan.players import require_two_player_optimizer
 from fairseq_genext.gan.progress import Progress
 from fairseq_genext.gan.schedule import Phase, Schedule

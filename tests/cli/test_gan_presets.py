@@ -7,7 +7,7 @@ import pytest
 import torch
 from commands import run
 
-from fairseq_genext.gan.oracle import OracleLSTM, write_benchmark
+from fairseq_genext.data.oracle import OracleLSTM, write_benchmark
 
 TRAIN = (
     "lm", "--task", "gan", "--criterion", "adversarial", "--optimizer", "two_player_adamw",

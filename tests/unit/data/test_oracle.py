@@ -5,8 +5,8 @@ import pytest
 import torch
 from fairseq.data import Dictionary
 
+from fairseq_genext.data.oracle import OracleLSTM, write_benchmark
 from fairseq_genext.errors import UsageError
-from fairseq_genext.gan.oracle import OracleLSTM, write_benchmark
 
 
 def arrays(vocabulary=7, dim=3, seed=4):

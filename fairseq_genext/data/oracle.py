@@ -4,7 +4,7 @@ SeqGAN (Yu et al. 2017, section 5): every weight is drawn from N(0, 1), and the 
 log-likelihood of generated sequences under the oracle, NLL_oracle, is their quality. It says
 nothing of diversity: a generator that writes one likely sequence has a low one.
 
-    python -m fairseq_genext.gan.oracle FOLDER [--weights FILE.npz] [--length 20] …
+    python -m fairseq_genext.data.oracle FOLDER [--weights FILE.npz] [--length 20] …
 
 writes the oracle (``oracle.npz``), its sequences (``train.txt``, ``valid.txt``, ``test.txt``: words
 are the numbers of the oracle's vocabulary) and a dictionary (``dict.txt``) for fairseq-preprocess.
@@ -44,7 +44,7 @@ class OracleLSTM(nn.Module):
         self.rnn = nn.LSTM(dim, dim, batch_first=True)
         self.output_projection = nn.Linear(dim, vocabulary)
         self.requires_grad_(False)
-        self.word_of: Tensor | None = None
+        self.register_buffer("word_of", None, persistent=False)
 
     @classmethod
     def random(cls, vocabulary: int, dim: int, seed: int) -> "OracleLSTM":
@@ -132,7 +132,7 @@ class OracleLSTM(nn.Module):
                     f"the dictionary's {word!r} is no word of the oracle, which are the numbers "
                     f"below {vocabulary}"
                 )
-        self.word_of = torch.tensor(numbers)
+        self.word_of = torch.tensor(numbers, device=self.embed_tokens.weight.device)
 
     def nll(self, tokens: Tensor) -> Tensor:
         """Mean -log p of a token, in nats, of each sequence.
@@ -191,7 +191,7 @@ def write_benchmark(folder: Path, oracle: OracleLSTM, length: int, sizes: dict, 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m fairseq_genext.gan.oracle", description=__doc__.splitlines()[0]
+        prog="python -m fairseq_genext.data.oracle", description=__doc__.splitlines()[0]
     )
     parser.add_argument("folder", type=Path, help="folder to write")
     parser.add_argument("--weights", help="an npz file of 15 arrays in SeqGAN's order")

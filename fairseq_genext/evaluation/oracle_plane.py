@@ -1,0 +1,194 @@
+"""Where a generator stands between its oracle and held-out text, at every temperature.
+
+    python -m fairseq_genext.evaluation.oracle_plane DATA --oracle ORACLE.npz \\
+        --curves NAME=PATH … --temperatures 1.0 0.8 … --points NAME=PATH … --output PLANE.json
+
+measures --curves at every temperature and --points at temperature 1.
+
+Two figures, each of which can be bought with the other (Caccia et al. 2020,
+https://arxiv.org/abs/1811.02549, section 5), so that neither counts alone:
+
+- NLL_oracle, quality: mean -log p_oracle of a token of the samples, in nats (Yu et al. 2017,
+  section 5.1). Lower is better down to what the oracle's own text has; below that samples are too
+  likely. It does not see that samples are alike.
+- NLL_test, diversity: mean -log p_generator of a token of held-out oracle text, in nats. Lower is
+  better. It does not see what the generator writes beside it.
+
+The temperature divides the logits, when sampling and when reading held-out text. For a generator
+with noise NLL_test is that of one draw of noise, an upper bound in expectation.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fairseq_genext.data.oracle import OracleLSTM
+from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.evaluation.bootstrap import half_width
+from fairseq_genext.evaluation.checkpoints import load_model
+from fairseq_genext.evaluation.diversity import duplicate_share
+from fairseq_genext.evaluation.files import write_whole
+from fairseq_genext.evaluation.ngram_bleu import mean_scores, self_bleu_scores
+from fairseq_genext.evaluation.tables import format_table
+from fairseq_genext.modules.conditions import draw_condition
+from fairseq_genext.modules.samplers import SampleLength, ancestral, unroll
+
+BATCH = 500
+SELF_BLEU_SAMPLES = 2000
+COLUMNS = {
+    "name": "system",
+    "temperature": "temperature",
+    "oracle_nll": "NLL_oracle ↓",
+    "oracle_nll_ci": "± (95 %)",
+    "test_nll": "NLL_test ↓",
+    "self_bleu_2": "Self-BLEU-2",
+    "duplicates": "duplicates",
+}
+
+
+@torch.no_grad()
+def draw_samples(
+    decoder: nn.Module, number: int, length: SampleLength, temperature: float
+) -> Tensor:
+    """Ids ``(number, time)`` of texts of one length, from torch's random numbers."""
+
+    def choose(logits: Tensor) -> tuple[Tensor, None]:
+        return ancestral(logits / temperature)
+
+    sizes = [min(BATCH, number - start) for start in range(0, number, BATCH)]
+    return torch.cat([unroll(decoder, size, length, choose).tokens for size in sizes])
+
+
+@torch.no_grad()
+def held_out_nll(
+    decoder: nn.Module, tokens: Tensor, length: SampleLength, temperature: float
+) -> Tensor:
+    """Mean -log p of a token, in nats, of each sequence ``(batch, time)``: ``(batch,)``."""
+    eos = decoder.dictionary.eos()
+    forbidden = torch.tensor(length.forbidden(decoder.dictionary), device=tokens.device)
+    found = []
+    for batch in tokens.split(BATCH):
+        previous = torch.cat([torch.full_like(batch[:, :1], eos), batch[:, :-1]], dim=1)
+        logits, _ = decoder(previous, **draw_condition(decoder, len(batch)).arguments)
+        logits = (logits.float() / temperature).index_fill(2, forbidden, -torch.inf)
+        chosen = logits.gather(2, batch.unsqueeze(2)).squeeze(2)
+        found.append((logits.logsumexp(dim=2) - chosen).mean(dim=1))
+    return torch.cat(found)
+
+
+def measure(
+    decoder: nn.Module, oracle: OracleLSTM, held_out: Tensor, temperature: float, number: int
+) -> dict[str, float]:
+    """Both figures of a generator, and how alike its samples are.
+
+    Args:
+        decoder: an incremental decoder.
+        oracle: reads the ids of the decoder's dictionary.
+        held_out: the oracle's own sequences, ``(sequences, time)``.
+        temperature: divides the logits.
+        number: samples to draw.
+
+    Returns:
+        ``oracle_nll`` with ``oracle_nll_ci``, ``test_nll``, ``self_bleu_2`` (of at most 2,000
+        samples) and ``duplicates``.
+    """
+    length = SampleLength(held_out.size(1), fixed=True)
+    samples = draw_samples(decoder, number, length, temperature)
+    costs = torch.cat([oracle.nll(batch) for batch in samples.split(BATCH)]).tolist()
+    texts = samples.tolist()
+    return {
+        "temperature": temperature,
+        "oracle_nll": sum(costs) / len(costs),
+        "oracle_nll_ci": half_width(costs),
+        "test_nll": held_out_nll(decoder, held_out, length, temperature).mean().item(),
+        "self_bleu_2": mean_scores(self_bleu_scores(texts[:SELF_BLEU_SAMPLES], 2))[1],
+        "duplicates": duplicate_share(texts),
+    }
+
+
+def named_checkpoints(curves: list[str], points: list[str]) -> dict[str, str]:
+    """NAME=PATH … of both lists as one mapping.
+
+    Raises:
+        UsageError: there is none, one has another form, or a name is given twice.
+    """
+    found: dict[str, str] = {}
+    for value in [*curves, *points]:
+        name, _, path = value.partition("=")
+        if not name or not path:
+            raise UsageError(f"{value} is no checkpoint with a name: write NAME=PATH")
+        if name in found:
+            raise UsageError(f"two checkpoints are called {name!r}")
+        found[name] = path
+    if not found:
+        raise UsageError("there is nothing to measure: give --curves or --points NAME=PATH")
+    return found
+
+
+def read_held_out(task, split: str) -> Tensor:
+    """The sequences of a split of the task's data, without end of sentence.
+
+    Raises:
+        UsageError: they differ in length.
+    """
+    task.load_dataset(split)
+    rows = [item["target"][:-1] for item in task.dataset(split)]
+    if len({len(row) for row in rows}) != 1:
+        raise UsageError(f"the sentences of {split} differ in length: this is no oracle's text")
+    return torch.stack(rows)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", help="binarised folder with dict.txt and the held-out split")
+    parser.add_argument("--oracle", required=True, help="npz file of the oracle's weights")
+    parser.add_argument("--curves", nargs="+", default=[], metavar="NAME=PATH")
+    parser.add_argument("--points", nargs="+", default=[], metavar="NAME=PATH")
+    parser.add_argument("--temperatures", nargs="+", type=float, default=[1.0], help="of --curves")
+    parser.add_argument("--num-samples", type=int, default=10000)
+    parser.add_argument("--split", default="test", help="held-out split (default: test)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
+    args = parser.parse_args()
+    if min(args.temperatures) <= 0:
+        raise UsageError("--temperatures must be greater than 0")
+    require_positive(args, "num_samples")
+    checkpoints = named_checkpoints(args.curves, args.points)
+    planes: dict[str, list[dict]] = {}
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    for number, (name, path) in enumerate(checkpoints.items()):
+        model, task = load_model(path, args.data)
+        oracle = OracleLSTM.load(args.oracle, task.target_dictionary).to(device)
+        held_out = read_held_out(task, args.split).to(device)
+        decoder = model.to(device).decoder
+        planes[name] = []
+        for temperature in args.temperatures if number < len(args.curves) else [1.0]:
+            torch.manual_seed(args.seed)
+            figures = measure(decoder, oracle, held_out, temperature, args.num_samples)
+            planes[name].append(figures)
+            print(
+                f"{name} at temperature {temperature:g}: NLL_oracle {figures['oracle_nll']:.3f}, "
+                f"NLL_test {figures['test_nll']:.3f}",
+                flush=True,
+            )
+    settings = {
+        "oracle": args.oracle,
+        "own_nll": oracle.nll(held_out).mean().item(),
+        "split": args.split,
+        "num_samples": args.num_samples,
+        "seed": args.seed,
+    }
+    written = json.dumps({"settings": settings, "systems": planes}, indent=1)
+    write_whole(args.output, written + "\n")
+    rows = [{"name": name, **point} for name, points in planes.items() for point in points]
+    print(format_table(rows, COLUMNS).to_markdown(index=False, disable_numparse=True))
+
+
+if __name__ == "__main__":
+    main()

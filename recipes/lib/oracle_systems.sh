@@ -1,0 +1,96 @@
+# Sourced by recipes/oracle_gan.sh: what each system is and how long it trains.
+#
+#   likelihood_flags NAME    FLAGS of a likelihood-trained start
+#   system_flags NAME        FLAGS of an adversarial system, and START, what its turns begin from
+#   starts_of NAME …         the likelihood-trained models that systems need
+#   budget_flags NAME        the sizes that a budget fixes
+#
+# The generator of gan_seqgan and gan_maligan is trained by likelihood in two ways: `mle` as SeqGAN
+# does, without dropout, until NLL_oracle gets no better (by then it has begun to learn its training
+# text by heart), and `mle_tuned`, whose dropout was chosen by held-out likelihood among 0, 0.3 and 0.5.
+
+ADVERSARIAL=(
+    gan_seqgan gan_seqgan_constant gan_maligan gan_relgan gan_doc gan_gpt gan_scratchgan
+)
+DEFAULT_SYSTEMS=(gan_seqgan gan_seqgan_constant gan_maligan gan_relgan)
+SMALL_ROUNDS=100
+
+budget_flags() {
+    SIZES=()
+    case "$1" in
+    tiny) # for tests
+        ROUNDS=2 DISCRIMINATOR_STEPS=1 DISCRIMINATOR_PRETRAIN=2 EPOCHS=2 RELATIONAL_EPOCHS=1
+        SIZES=(--vocabulary 30 --dim 4 --train 200 --held-out 50)
+        ;;
+    small)
+        ROUNDS=$SMALL_ROUNDS DISCRIMINATOR_STEPS=5 DISCRIMINATOR_PRETRAIN=200 EPOCHS=40
+        RELATIONAL_EPOCHS=4
+        ;;
+    full)
+        ROUNDS=200 DISCRIMINATOR_STEPS="" DISCRIMINATOR_PRETRAIN=2000 EPOCHS=120
+        RELATIONAL_EPOCHS=120
+        ;;
+    *) fail "there is no budget $1; choose small or full, see --help" ;;
+    esac
+}
+
+# Its discriminator learns nothing and is there because the architecture has one.
+IDLE_DISCRIMINATOR=(--discriminator cnn --discriminator-widths 1 --discriminator-filters 1)
+
+likelihood_flags() {
+    local epochs="$EPOCHS"
+    FLAGS=(
+        --generator-pretrain-updates 1000000 --lr 0.01 "${IDLE_DISCRIMINATOR[@]}"
+        --best-checkpoint-metric sample_oracle_nll --patience 5
+    )
+    case "$1" in
+    mle) FLAGS+=(--arch gan_seqgan) ;;
+    mle_tuned)
+        FLAGS+=(--arch gan_seqgan --generator-dropout 0.3 --best-checkpoint-metric nll_loss)
+        ;;
+    mle_relational)
+        FLAGS+=(--arch gan_relgan)
+        epochs="$RELATIONAL_EPOCHS"
+        ;;
+    mle_doc) FLAGS+=(--arch gan_doc --lr 0.003) ;;
+    mle_gpt) FLAGS+=(--arch gan_gpt --lr 0.001) ;;
+    esac
+    FLAGS+=(--max-epoch "$epochs")
+}
+
+start_of() { # NAME: the likelihood-trained model that an adversarial system begins from
+    case "$1" in
+    gan_seqgan | gan_seqgan_constant | gan_maligan) echo mle ;;
+    gan_relgan) echo mle_relational ;;
+    gan_doc) echo mle_doc ;;
+    gan_gpt) echo mle_gpt ;;
+    gan_scratchgan) ;; # begins from random weights
+    *) fail "there is no system $1; choose from ${ADVERSARIAL[*]}" ;;
+    esac
+}
+
+starts_of() {
+    local name
+    { echo mle && echo mle_tuned && for name in "$@"; do start_of "$name"; done; } |
+        awk 'NF && !seen[$0]++' | tr '\n' ' '
+}
+
+system_flags() {
+    local steps
+    START="$(start_of "$1")"
+    FLAGS=(
+        --arch "${1%_constant}" --lr 0.01 --discriminator-lr 1e-4
+        --discriminator-pretrain-updates "$DISCRIMINATOR_PRETRAIN"
+    )
+    # A constant reward needs no discriminator and no rollouts: every token of every completion earns 1.
+    case "$1" in
+    *_constant)
+        FLAGS+=(--reward constant --rollouts 0 --discriminator-pretrain-updates 0)
+        steps=1
+        ;;
+    gan_gpt | gan_scratchgan | gan_doc) steps=1 ;;
+    gan_seqgan | gan_maligan) steps="${DISCRIMINATOR_STEPS:-15}" ;;
+    gan_relgan) steps=5 ;;
+    esac
+    FLAGS+=(--discriminator-steps "$steps")
+}

@@ -1,0 +1,157 @@
+#!/usr/bin/env bash
+# The synthetic benchmark of the text-GAN papers, from nothing to a report.
+set -euo pipefail
+HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+source "$HERE/lib/environment.sh"
+source "$HERE/lib/steps.sh"
+source "$HERE/lib/jobs.sh"
+source "$HERE/lib/oracle_systems.sh"
+
+usage() {
+    cat <<HELP
+usage: bash recipes/oracle_gan.sh [WEIGHTS.npz] [--length N] [--seeds "1 2 …"] [--systems "NAME …"]
+                                  [--budget small|full] [--jobs N] [--samples N] [--output FOLDER]
+
+An LSTM with random weights (5,000 words, width 32, N(0,1); or WEIGHTS.npz, 15 arrays in SeqGAN's
+order) writes 10,000 sequences. A generator learns them by likelihood, in SeqGAN's setting and in one
+tuned on held-out likelihood; from there published GANs train adversarially, beside a control whose
+reward is constant. Every system is placed by NLL_oracle and NLL_test, the likelihood models at every
+temperature; OUTPUT/report has oracle_report.html, .md, .json and plots. Run again, it skips what is
+done; stopped, it resumes.
+
+  --length N        words of a sequence (default: 20; the papers also have 40)
+  --seeds "N …"     seeds of training and sampling, under one oracle (default: 1 2 3)
+  --systems "…"     any of ${ADVERSARIAL[*]} (default: ${DEFAULT_SYSTEMS[*]})
+  --budget B        small: $SMALL_ROUNDS rounds of turns with 5 discriminator updates each, for 2 CPU
+                    cores; full: 200 rounds with the presets' own, for a GPU (default: small)
+  --jobs N          trainings side by side, a thread each (default: the number of cores)
+  --samples N       sequences drawn from each system to measure it (default: 10000)
+  --output FOLDER   where everything goes (default: runs/oracle_gan of the project)
+
+To start over, delete FOLDER.
+HELP
+}
+
+OUTPUT="$PROJECT/runs/oracle_gan" WEIGHTS="" LENGTH=20 SEEDS="1 2 3" BUDGET=small SAMPLES=10000
+CHOSEN="${DEFAULT_SYSTEMS[*]}" JOBS="$(nproc)" COMMAND="bash recipes/oracle_gan.sh"
+for argument in "$@"; do
+    COMMAND+=" $(printf '%q' "$argument")"
+done
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --help | -h) usage && exit 0 ;;
+    --length | --seeds | --systems | --budget | --jobs | --samples | --output)
+        [ $# -ge 2 ] || fail "$1 needs a value; see --help"
+        case "$1" in
+        --length) LENGTH="$2" ;;
+        --seeds) SEEDS="$2" ;;
+        --systems) CHOSEN="$2" ;;
+        --budget) BUDGET="$2" ;;
+        --jobs) JOBS="$2" ;;
+        --samples) SAMPLES="$2" ;;
+        --output) OUTPUT="$2" ;;
+        esac
+        shift 2
+        ;;
+    -*) fail "unknown argument $1; see --help" ;;
+    *)
+        [ -z "$WEIGHTS" ] || fail "one file of weights, not $WEIGHTS and $1; see --help"
+        [ -f "$1" ] || fail "$1 is not a file; see --help"
+        WEIGHTS="$(cd "$(dirname "$1")" && pwd)/$(basename "$1")"
+        shift
+        ;;
+    esac
+done
+for number in "$LENGTH" "$JOBS" "$SAMPLES" $SEEDS; do
+    [[ "$number" =~ ^[1-9][0-9]*$ ]] || fail "$number is not a positive whole number; see --help"
+done
+[ -n "$SEEDS" ] || fail "--seeds names none; see --help"
+for name in $CHOSEN; do
+    system_flags "$name"
+done
+budget_flags "$BUDGET"
+
+use_environment recipes
+OUTPUT="$(mkdir -p "$OUTPUT/planes" && cd "$OUTPUT" && pwd)"
+export OMP_NUM_THREADS=1 # a training a core
+
+write_oracle() {
+    python -m fairseq_genext.data.oracle "$OUTPUT/oracle" --length "$LENGTH" \
+        ${WEIGHTS:+--weights "$WEIGHTS"} ${SIZES[@]+"${SIZES[@]}"}
+}
+
+binarise() {
+    rm -rf "$OUTPUT/oracle/bin" # of a run that was stopped here
+    fairseq-preprocess --only-source --srcdict "$OUTPUT/oracle/dict.txt" \
+        --destdir "$OUTPUT/oracle/bin" --trainpref "$OUTPUT/oracle/train.txt" \
+        --validpref "$OUTPUT/oracle/valid.txt" --testpref "$OUTPUT/oracle/test.txt"
+}
+
+train_on_oracle() { # NAME ARGUMENTS …
+    local name="$1"
+    shift
+    train "$name" "$OUTPUT/oracle/bin" --task gan --criterion adversarial --fixed-length \
+        --max-sample-length "$LENGTH" --oracle "$OUTPUT/oracle/oracle.npz" \
+        --optimizer two_player_adamw --clip-norm 5 --batch-size 64 --valid-samples 1000 "$@"
+}
+
+likelihood() { # SYSTEM SEED
+    likelihood_flags "$1"
+    SEED="$2" train_on_oracle "$1.$2" "${FLAGS[@]}"
+}
+
+adversarial() { # SYSTEM SEED
+    local start
+    system_flags "$1"
+    await "train-$START.$2"
+    start="$OUTPUT/models/$START.$2/checkpoint_best.pt"
+    SEED="$2" train_on_oracle "$1.$2" "${FLAGS[@]}" --generator-checkpoint "$start" \
+        --generator-pretrain-updates 0 --save-interval 1000000 --validate-interval 1000000 \
+        --best-checkpoint-metric sample_oracle_nll
+}
+
+place() { # SEED: every system in the plane, the likelihood models at every temperature
+    local name curves=() points=()
+    for name in $STARTS; do
+        curves+=("$name=$OUTPUT/models/$name.$1/checkpoint_best.pt")
+    done
+    for name in $CHOSEN; do
+        points+=("$name=$OUTPUT/models/$name.$1/checkpoint_best.pt")
+    done
+    python -m fairseq_genext.evaluation.oracle_plane "$OUTPUT/oracle/bin" \
+        --oracle "$OUTPUT/oracle/oracle.npz" --curves "${curves[@]}" --points "${points[@]}" \
+        --temperatures 1.2 1.0 0.9 0.8 0.7 0.6 0.5 0.4 --num-samples "$SAMPLES" --seed "$1" \
+        --output "$OUTPUT/planes/$1.json"
+}
+
+write_report() {
+    python "$HERE/lib/oracle_manifest.py" "$OUTPUT" --command "$COMMAND" --budget "$BUDGET" \
+        --length "$LENGTH" --seeds $SEEDS --starts $STARTS --systems $CHOSEN \
+        >"$OUTPUT/manifest.yaml"
+    python -m fairseq_genext.evaluation.oracle_report "$OUTPUT/manifest.yaml" \
+        --output "$OUTPUT/report"
+}
+
+step oracle write_oracle
+step binarise binarise
+STARTS="$(starts_of $CHOSEN)"
+for seed in $SEEDS; do
+    for name in $STARTS; do
+        job likelihood "$name" "$seed"
+    done
+done
+for seed in $SEEDS; do
+    for name in $CHOSEN; do
+        job adversarial "$name" "$seed"
+    done
+done
+finish_jobs
+for seed in $SEEDS; do # measured anew where other systems have joined since the last time
+    job step "place-$seed-${CHOSEN// /+}" place "$seed"
+done
+finish_jobs
+rm -f "$OUTPUT/.done/report"
+step report write_report
+cat "$OUTPUT/report/oracle_report.md"
+echo
+echo "report: $OUTPUT/report/oracle_report.html ($SECONDS s since the start)"

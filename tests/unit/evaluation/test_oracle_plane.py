@@ -1,0 +1,71 @@
+"""NLL_oracle and NLL_test: of the oracle itself, by hand, and over temperatures."""
+
+import pytest
+import torch
+from fairseq.data import Dictionary
+
+from fairseq_genext.data.oracle import START, OracleLSTM
+from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation.oracle_plane import held_out_nll, measure, named_checkpoints
+from fairseq_genext.gan.generators.rnn import RNNGenerator
+from fairseq_genext.modules.samplers import SampleLength
+
+WORDS, DIM, LENGTH = 20, 4, 6
+
+
+@pytest.fixture
+def oracle_as_generator():
+    """The oracle, reading a dictionary's ids, and a generator with its very weights."""
+    dictionary = Dictionary()
+    for word in range(WORDS):
+        dictionary.add_symbol(str(word))
+    oracle = OracleLSTM.random(WORDS, DIM, seed=3)
+    oracle.read_ids_of(dictionary)
+    generator = RNNGenerator(dictionary, "none", embed_dim=DIM, hidden_dim=DIM).eval()
+    first = dictionary.nspecial
+    with torch.no_grad():
+        generator.embed_tokens.weight[first:] = oracle.embed_tokens.weight
+        # Both start from the oracle's start word, which the generator calls the end of sentence.
+        generator.embed_tokens.weight[dictionary.eos()] = oracle.embed_tokens.weight[START]
+        generator.rnn.layers.load_state_dict(oracle.rnn.state_dict())
+        generator.output_projection.weight[first:] = oracle.output_projection.weight
+        generator.output_projection.bias[first:] = oracle.output_projection.bias
+    return oracle, generator
+
+
+def own_text(oracle, generator, number):
+    torch.manual_seed(1)
+    return oracle.sample(number, LENGTH) + generator.dictionary.nspecial
+
+
+def test_the_oracle_itself_has_equal_figures(oracle_as_generator):
+    """NLL_oracle and NLL_test are then its entropy, each within its sampling error."""
+    oracle, generator = oracle_as_generator
+    held_out = own_text(oracle, generator, 4000)
+    torch.testing.assert_close(
+        held_out_nll(generator, held_out, SampleLength(LENGTH, True), 1.0), oracle.nll(held_out)
+    )
+    torch.manual_seed(2)
+    figures = measure(generator, oracle, held_out, 1.0, 4000)
+    assert figures["oracle_nll"] == pytest.approx(figures["test_nll"], abs=0.04)
+    assert 0 < figures["oracle_nll_ci"] < 0.04
+
+
+def test_temperature_trades_one_figure_for_the_other(oracle_as_generator):
+    oracle, generator = oracle_as_generator
+    held_out = own_text(oracle, generator, 1000)
+    cold, plain, hot = (measure(generator, oracle, held_out, t, 1000) for t in (0.5, 1.0, 1.5))
+    assert cold["oracle_nll"] < plain["oracle_nll"] < hot["oracle_nll"]
+    assert plain["test_nll"] < min(cold["test_nll"], hot["test_nll"])
+    assert cold["duplicates"] > plain["duplicates"] > hot["duplicates"]
+
+
+def test_checkpoints_have_names():
+    assert named_checkpoints(["a=x=1.pt"], ["b=y"]) == {"a": "x=1.pt", "b": "y"}
+    for curves, points, says in (
+        ([], [], "nothing to measure"),
+        (["a.pt"], [], "write NAME=PATH"),
+        (["a=x"], ["a=y"], "two checkpoints are called 'a'"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            named_checkpoints(curves, points)
