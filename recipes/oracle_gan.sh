@@ -66,10 +66,10 @@ for number in "$LENGTH" "$JOBS" "$SAMPLES" $SEEDS; do
     [[ "$number" =~ ^[1-9][0-9]*$ ]] || fail "$number is not a positive whole number; see --help"
 done
 [ -n "$SEEDS" ] || fail "--seeds names none; see --help"
+budget_flags "$BUDGET"
 for name in $CHOSEN; do
     system_flags "$name"
 done
-budget_flags "$BUDGET"
 
 use_environment recipes
 OUTPUT="$(mkdir -p "$OUTPUT/planes" && cd "$OUTPUT" && pwd)"

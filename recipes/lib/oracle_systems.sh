@@ -76,21 +76,23 @@ starts_of() {
 }
 
 system_flags() {
-    local steps
+    local steps pretrain="$DISCRIMINATOR_PRETRAIN"
     START="$(start_of "$1")"
-    FLAGS=(
-        --arch "${1%_constant}" --lr 0.01 --discriminator-lr 1e-4
-        --discriminator-pretrain-updates "$DISCRIMINATOR_PRETRAIN"
-    )
+    FLAGS=(--arch "${1%_constant}" --lr 0.01 --discriminator-lr 1e-4)
     # A constant reward needs no discriminator and no rollouts: every token of every completion earns 1.
     case "$1" in
     *_constant)
-        FLAGS+=(--reward constant --rollouts 0 --discriminator-pretrain-updates 0)
-        steps=1
+        FLAGS+=(--reward constant --rollouts 0)
+        steps=1 pretrain=0
         ;;
     gan_gpt | gan_scratchgan | gan_doc) steps=1 ;;
     gan_seqgan | gan_maligan) steps="${DISCRIMINATOR_STEPS:-15}" ;;
     gan_relgan) steps=5 ;;
     esac
-    FLAGS+=(--discriminator-steps "$steps")
+    [ "$BUDGET" != tiny ] || steps=1
+    FLAGS+=(
+        --discriminator-pretrain-updates "$pretrain" --discriminator-steps "$steps"
+        --validate-interval-updates $(((steps + 1) * ROUNDS / 10 + 1))
+        --max-update $((pretrain + (steps + 1) * ROUNDS))
+    )
 }
