@@ -19,7 +19,7 @@ from fairseq_genext.modules.conditions import Condition, draw_condition
 from fairseq_genext.modules.samplers import SampleLength, Samples, inverse_cdf
 
 PROJECTED_ROWS = 64  # rows of logits at a time: as many as stay near the processor
-SCORED_ROWS = 4096  # sequences that the discriminator reads at a time
+SCORED_ROWS = 32768  # sequences that the discriminator reads at a time
 
 
 @dataclass
