@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from fairseq_genext.modules.conditions import Condition, draw_condition
 from fairseq_genext.modules.samplers import SampleLength, Samples, inverse_cdf
 
-PROJECTED_ROWS = 1024  # rows of logits at a time: as many as stay near the processor
-SCORED_ROWS = 4096  # sequences that the discriminator reads at a time
+PROJECTED_ROWS = 64  # rows of logits at a time: as many as stay near the processor
+SCORED_ROWS = 32768  # sequences that the discriminator reads at a time
 
 
 @dataclass
@@ -96,8 +96,12 @@ def sample_with_rollouts(
     used = batch_size
 
     def draw(features: Tensor, uniform: Tensor) -> Tensor:
-        logits = decoder.output_layer(features).float().index_fill(1, forbidden, -torch.inf)
-        return inverse_cdf(logits, uniform.unsqueeze(1)).squeeze(1)
+        logits = decoder.output_layer(features).float().index_fill_(1, forbidden, -torch.inf)
+        return inverse_cdf(logits, uniform)
+
+    def draw_in_pieces(features: Tensor, uniform: Tensor) -> Tensor:
+        pieces = zip(features.split(PROJECTED_ROWS), uniform.split(PROJECTED_ROWS), strict=True)
+        return torch.cat([draw(some, numbers) for some, numbers in pieces])
 
     rows = torch.arange(batch_size, device=device)  # whose turn it is to grow
     previous = torch.full((batch_size, 1), eos, device=device)
@@ -108,29 +112,30 @@ def sample_with_rollouts(
             previous, incremental_state=state, features_only=True, **given.arguments
         )
         features = features[:, -1]
-        # What was drawn up to here are samples and completions that live on; each sample alive also
-        # branches here, into completions that keep the tokens before this step.
+        # What was drawn up to here are samples, which come first, and completions that live on;
+        # each sample alive also branches here, into completions that keep the tokens before this
+        # step and are drawn from the same probabilities.
+        alive = int(rows.lt(batch_size).sum())
+        own, others = rows[:alive], rows[alive:]
+        uniform = draws.samples[own, step].unsqueeze(1)
         parents = torch.arange(rows.size(0), device=device)
         if step > 0 and rollouts > 0:
-            alive = parents[rows < batch_size]
-            branching = alive.repeat_interleave(rollouts)
-            new = torch.arange(used, used + branching.size(0), device=device)
-            origin = rows[branching]
+            uniform = torch.cat([uniform, draws.completions[own, step - 1, :, step]], dim=1)
+            new = torch.arange(used, used + alive * rollouts, device=device)
+            origin = own.repeat_interleave(rollouts)
             tokens[new, :step] = tokens[origin, :step]
             sample[new], prefix[new] = origin, step
-            repeat[new] = torch.arange(rollouts, device=device).repeat(alive.size(0))
-            used += branching.size(0)
-            parents = torch.cat([parents, branching])
+            repeat[new] = torch.arange(rollouts, device=device).repeat(alive)
+            used += new.size(0)
+            parents = torch.cat([parents, parents[:alive].repeat_interleave(rollouts)])
             rows = torch.cat([rows, new])
-        uniform = torch.where(
-            rows < batch_size,
-            draws.samples[sample[rows], step],
-            draws.completions[sample[rows], (prefix[rows] - 1).clamp(min=0), repeat[rows], step]
-            if rollouts > 0 and steps > 1
-            else 0.0,
-        )
-        pieces = zip(parents.split(PROJECTED_ROWS), uniform.split(PROJECTED_ROWS), strict=True)
-        chosen = torch.cat([draw(features[some], numbers) for some, numbers in pieces])
+        drawn = draw_in_pieces(features[:alive], uniform)
+        chosen = [drawn[:, 0]]
+        if others.size(0) > 0:
+            place = (sample[others], prefix[others] - 1, repeat[others], step)
+            uniform = draws.completions[place].unsqueeze(1)
+            chosen.append(draw_in_pieces(features[alive:], uniform).squeeze(1))
+        chosen = torch.cat([*chosen, drawn[:, 1:].flatten()])
         tokens[rows, step] = chosen
         going = chosen.ne(eos).nonzero().squeeze(1)
         if going.size(0) == 0:

@@ -1,5 +1,6 @@
 """CNN over n-grams of several widths: the discriminator of SeqGAN (Yu et al. 2017)."""
 
+import torch
 from torch import Tensor
 
 from fairseq_genext.errors import require_positive
@@ -38,5 +39,8 @@ class CNNDiscriminator(Discriminator):
 
     def forward(self, sequence: Tensor, mask: Tensor) -> Scores:
         """As ``Discriminator.forward``: scores ``(batch, 1)``."""
-        logits = self.classifier(self.embed_tokens(sequence, mask), mask)
+        if sequence.is_floating_point() or torch.is_grad_enabled():
+            logits = self.classifier(self.embed_tokens(sequence, mask), mask)
+        else:
+            logits = self.classifier.forward_ids(sequence, mask, self.embed_tokens.weight)
         return Scores.of_sequences(logits.unsqueeze(1))

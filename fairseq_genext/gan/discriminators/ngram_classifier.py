@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fairseq_genext.errors import UsageError
+from fairseq_genext.gan.discriminators.ngram_tables import ngram_maxima
+
+JUDGED_ROWS = 1024  # sequences that the highway layer reads at a time
 
 
 class NgramClassifier(nn.Module):
@@ -47,16 +50,33 @@ class NgramClassifier(nn.Module):
         """
         embedded = embedded.transpose(1, 2)
         padding = ~mask.unsqueeze(1)
-        pooled = []
+        maxima = []
         for convolution in self.convolutions:
             # Padded so that an n-gram may start at every token; one that starts in the padding
             # would let the bias speak for nothing, so those are masked.
             padded = F.pad(embedded, (0, convolution.kernel_size[0] - 1))
-            # The maximum comes before bias and ReLU, which keep the order: they then touch one
-            # value a filter, not one a filter and token.
             ngrams = F.conv1d(padded, convolution.weight).masked_fill(padding, -torch.inf)
-            pooled.append(F.relu(ngrams.amax(dim=2) + convolution.bias))
-        h = torch.cat(pooled, dim=1)
+            maxima.append(ngrams.amax(dim=2))
+        return self.judge(torch.cat(maxima, dim=1))
+
+    def forward_ids(self, tokens: Tensor, mask: Tensor, embeddings: Tensor) -> Tensor:
+        """As ``forward``, faster and without a gradient, of word ids ``(batch, time)``.
+
+        Args:
+            tokens: ids.
+            mask: as for ``forward``.
+            embeddings: ``(vocabulary, input_dim)``.
+        """
+        maxima = ngram_maxima(tokens, mask, embeddings, self.convolutions)
+        return torch.cat([self.judge(rows) for rows in maxima.split(JUDGED_ROWS)])
+
+    def judge(self, maxima: Tensor) -> Tensor:
+        """Logits ``(batch,)`` of the filters' largest responses ``(batch, filters)``.
+
+        The maximum comes before bias and ReLU, which keep the order: they then touch one value a
+        filter, not one a filter and token.
+        """
+        h = F.relu(maxima + torch.cat([convolution.bias for convolution in self.convolutions]))
         gate = torch.sigmoid(self.gate(h))
         h = gate * F.relu(self.transform(h)) + (1 - gate) * h
         return self.output(self.dropout(h)).squeeze(-1)

@@ -112,6 +112,22 @@ def test_cnn_by_hand():
     torch.testing.assert_close(scores.logits, torch.tensor([[32.75], [8.75]]))
 
 
+@pytest.mark.parametrize("time", [1, 3, 12])
+def test_tables_answer_as_the_convolutions_do(time):
+    """Full and short sequences, more than are read at a time, and widths beyond the longest."""
+    torch.manual_seed(1)
+    cnn = CNNDiscriminator(20, 1, 6, widths=[1, 2, 5, 20], filters=[3, 4, 5, 6], dropout=0.0)
+    for lengths in (torch.full((150,), time), torch.randint(1, time + 1, (150,))):
+        mask = torch.arange(time) < lengths.unsqueeze(1)
+        tokens = torch.randint(2, 20, (150, time)).masked_fill(~mask, 1)
+        by_convolution = cnn(tokens, mask).logits
+        with torch.no_grad():
+            by_table = cnn(tokens, mask).logits
+        assert by_convolution.requires_grad and not by_table.requires_grad
+        torch.testing.assert_close(by_table, by_convolution, rtol=1e-5, atol=1e-5)
+        assert by_table.std() > 0.01
+
+
 def test_an_ngram_that_starts_in_the_padding_does_not_speak():
     cnn = CNNDiscriminator(20, 1, 6, dropout=0.0, **NGRAMS)
     torch.nn.init.constant_(cnn.classifier.convolutions[0].bias, 5.0)

@@ -92,3 +92,21 @@ def test_inverse_cdf_draws_from_the_softmax():
     assert ends.tolist() == [[0, 3]]
     first_forbidden = inverse_cdf(logits.flip(1), torch.tensor([[0.0, 1.0]]))
     assert first_forbidden.tolist() == [[1, 4]]
+
+
+@pytest.mark.parametrize("vocabulary", [7, 64, 128, 300])
+def test_inverse_cdf_is_the_first_entry_above_the_number(vocabulary):
+    """In two levels as in one, with whole blocks, a short one and one that is forbidden."""
+    torch.manual_seed(3)
+    logits = torch.randn(50, vocabulary) * 3
+    logits[:, vocabulary // 4 : vocabulary // 4 + 130] = -torch.inf
+    logits[:, -1] = 0.0
+    uniform = torch.rand(50, 40)
+    cdf = logits.double().softmax(-1).cumsum(-1)
+    drawn = inverse_cdf(logits, uniform)
+    above = cdf.gather(1, drawn)
+    below = torch.cat([torch.zeros(50, 1), cdf], dim=1).gather(1, drawn)
+    assert (above > uniform - 1e-6).all() and (below < uniform + 1e-6).all()
+    assert (logits.gather(1, drawn) > -torch.inf).all()
+    same = torch.searchsorted(cdf, uniform.double(), right=True) == drawn
+    assert same.float().mean() > 0.999
