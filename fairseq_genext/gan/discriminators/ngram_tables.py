@@ -36,56 +36,74 @@ def ngram_maxima(
     embedded = F.pad(F.embedding(words, embeddings), (0, 0, 0, 1))
     maxima = []
     for convolution in convolutions:
-        filters, dim, width = convolution.weight.shape
-        factors = convolution.weight.permute(1, 2, 0).reshape(dim, width * filters)
-        table = (embedded @ factors).view(-1, filters)  # a word's places stand one after the other
-        padded = F.pad(tokens, (0, width - 1), value=len(words))
-        places = torch.arange(width, dtype=torch.int, device=tokens.device)
-        ngrams = padded.unfold(1, width, 1) * width + places
-        maxima.append(LargestSum.apply(table, ngrams, mask))
+        width = convolution.kernel_size[0]
+        ngrams = F.pad(tokens, (0, width - 1), value=len(words)).unfold(1, width, 1)
+        maxima.append(LargestResponse.apply(embedded, convolution.weight, ngrams, mask))
     return torch.cat(maxima, dim=1)
 
 
-class LargestSum(torch.autograd.Function):
-    """max_t sum_j table[ngrams[:, t, j]], over the t that ``mask`` admits."""
+class LargestResponse(torch.autograd.Function):
+    """max_t sum_j w_j · e(ngrams[:, t, j]), over the t that ``mask`` admits."""
 
     @staticmethod
-    def forward(ctx, table: Tensor, ngrams: Tensor, mask: Tensor) -> Tensor:
+    def forward(ctx, embedded: Tensor, weight: Tensor, ngrams: Tensor, mask: Tensor) -> Tensor:
         """
         Args:
-            table: ``(rows, filters)``.
-            ngrams: row numbers ``(batch, time, width)``.
+            embedded: e, ``(words, dim)``.
+            weight: w, ``(filters, dim, width)``.
+            ngrams: word numbers ``(batch, time, width)``.
             mask: ``(batch, time)``.
 
         Returns:
             ``(batch, filters)``.
         """
-        learning = ctx.needs_input_grad[0]
+        filters, dim, width = weight.shape
+        # A word's places stand one after the other.
+        table = (embedded @ weight.permute(1, 2, 0).reshape(dim, -1)).view(-1, filters)
+        places = torch.arange(width, dtype=ngrams.dtype, device=ngrams.device)
+        learning = any(ctx.needs_input_grad)
         padding = not mask.all()
-        largest, places = [], []
+        largest, times = [], []
         for some, real in zip(ngrams.split(ROWS), mask.split(ROWS), strict=True):
-            sums = F.embedding_bag(some.flatten(0, 1), table, mode="sum").unflatten(0, real.shape)
+            rows = (some * width + places).flatten(0, 1)
+            sums = F.embedding_bag(rows, table, mode="sum").unflatten(0, real.shape)
             if padding:
                 sums.masked_fill_(~real.unsqueeze(2), -torch.inf)
             if learning:
-                values, place = sums.max(dim=1)
-                places.append(place)
+                values, time = sums.max(dim=1)
+                times.append(time)
             else:
                 values = sums.amax(dim=1)
             largest.append(values)
         if learning:
-            ctx.save_for_backward(ngrams, torch.cat(places))
-            ctx.rows = len(table)
+            ctx.save_for_backward(embedded, weight, ngrams, torch.cat(times))
         return torch.cat(largest)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
-        """The gradient of the table: each largest sum's goes to the rows that it is made of."""
-        ngrams, places = ctx.saved_tensors
-        width = ngrams.size(2)
-        grad_table = grad.new_zeros(ctx.rows, grad.size(1))
-        for place in range(width):
-            rows = ngrams[:, :, place].long().gather(1, places)
-            grad_table.scatter_add_(0, rows, grad)
-        return grad_table, None, None
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        """Gradients of ``embedded`` and ``weight``, from the n-grams that were the largest."""
+        embedded, weight, ngrams, times = ctx.saved_tensors
+        batch, filters = times.shape
+        dim, width = weight.shape[1:]
+        words = ngrams.long().gather(1, times.unsqueeze(2).expand(-1, -1, width))
+        slopes = grad.unsqueeze(2).expand_as(words)  # (batch, filters, width)
+
+        # Of each filter and place: the sum over sequences of the word that stood there.
+        of_weight = F.embedding_bag(
+            words.permute(1, 2, 0).reshape(-1, batch),
+            embedded,
+            mode="sum",
+            per_sample_weights=slopes.permute(1, 2, 0).reshape(-1, batch),
+        )
+        # Of each word: the sum of the filters' places that it stood at.
+        words, order = words.flatten().sort()
+        counts = words.bincount(minlength=len(embedded))
+        of_embedded = F.embedding_bag(
+            order % (filters * width),
+            weight.transpose(1, 2).reshape(-1, dim),
+            counts.cumsum(0) - counts,
+            mode="sum",
+            per_sample_weights=grad.flatten()[order // width],
+        )
+        return of_embedded, of_weight.view(filters, width, dim).transpose(1, 2), None, None
