@@ -168,7 +168,7 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
         def play(generator, discriminator):
             game = self.game(generator, discriminator, sample)
             fake = self.estimator.sample(game)
-            real_scores, fake_scores = game.scores(game.real), game.scores(fake)
+            real_scores, fake_scores = game.scores_beside_real(fake)
             loss = self.loss.discriminator(real_scores, fake_scores)
             penalty = torch.zeros_like(loss)
             if self.loss.penalised and torch.is_grad_enabled():

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from fairseq_genext.gan.scores import Scores
 from fairseq_genext.modules.conditions import Condition
@@ -39,6 +40,26 @@ class Game:
         """What the discriminator says of generated or real sequences."""
         sequence = samples.tokens if samples.weights is None else samples.weights
         return self.discriminator(sequence, samples.mask)
+
+    def scores_beside_real(self, fake: Samples) -> tuple[Scores, Scores]:
+        """What the discriminator says of the real sequences and of ``fake``.
+
+        Plain ids it reads as one batch, which takes less time than two.
+        """
+        if fake.weights is not None:
+            return self.scores(self.real), self.scores(fake)
+        time = max(self.real.tokens.size(1), fake.tokens.size(1))
+        pad = self.generator.dictionary.pad()
+
+        def together(real: Tensor, generated: Tensor, filling: int) -> Tensor:
+            return torch.cat(
+                [F.pad(part, (0, time - part.size(1)), value=filling) for part in (real, generated)]
+            )
+
+        scores = self.discriminator(
+            together(self.real.tokens, fake.tokens, pad), together(self.real.mask, fake.mask, 0)
+        )
+        return scores.split(len(self.real))
 
     def real_scores(self, needed: bool) -> Scores | None:
         """Scores of the real sequences, without gradient; None unless needed."""

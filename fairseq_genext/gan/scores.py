@@ -27,6 +27,13 @@ class Scores:
         logits = logits.unsqueeze(1) if logits.dim() == 1 else logits
         return cls(logits, torch.ones_like(logits, dtype=torch.bool))
 
+    def split(self, first: int) -> tuple["Scores", "Scores"]:
+        """The scores of the first sequences and of the others."""
+        return (
+            Scores(self.logits[:first], self.mask[:first], self.per_token),
+            Scores(self.logits[first:], self.mask[first:], self.per_token),
+        )
+
     def mean(self, values: Tensor | None = None) -> Tensor:
         """The mean of each row over the columns that count.
 

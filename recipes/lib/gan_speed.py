@@ -13,6 +13,7 @@ import logging
 import statistics
 import sys
 import time
+import warnings
 from collections import defaultdict
 from pathlib import Path
 
@@ -107,7 +108,7 @@ class Peer:
         from models.SeqGAN_G import SeqGAN_G
         from utils.data_loader import DisDataIter
 
-        self.config, self.batches = config, DisDataIter
+        self.batches = DisDataIter
         self.seqgan = SeqGANInstructor.__new__(SeqGANInstructor)  # its own __init__ wants files
         self.seqgan.log = logging.getLogger("peer")
         self.seqgan.cal_metrics = lambda fmt_str: ""
@@ -183,6 +184,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="a file for the figures as JSON")
     args = parser.parse_args()
     logging.disable(logging.INFO)
+    warnings.simplefilter("ignore")  # fairseq's and hydra's about their own code
     torch.manual_seed(1)
     sides = {"ours": Ours(args.data, args.sentences)}
     if args.peer is not None:

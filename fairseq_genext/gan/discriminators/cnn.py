@@ -1,6 +1,5 @@
 """CNN over n-grams of several widths: the discriminator of SeqGAN (Yu et al. 2017)."""
 
-import torch
 from torch import Tensor
 
 from fairseq_genext.errors import require_positive
@@ -39,7 +38,7 @@ class CNNDiscriminator(Discriminator):
 
     def forward(self, sequence: Tensor, mask: Tensor) -> Scores:
         """As ``Discriminator.forward``: scores ``(batch, 1)``."""
-        if sequence.is_floating_point() or torch.is_grad_enabled():
+        if sequence.is_floating_point():
             logits = self.classifier(self.embed_tokens(sequence, mask), mask)
         else:
             logits = self.classifier.forward_ids(sequence, mask, self.embed_tokens.weight)

@@ -60,7 +60,7 @@ class NgramClassifier(nn.Module):
         return self.judge(torch.cat(maxima, dim=1))
 
     def forward_ids(self, tokens: Tensor, mask: Tensor, embeddings: Tensor) -> Tensor:
-        """As ``forward``, faster and without a gradient, of word ids ``(batch, time)``.
+        """As ``forward``, faster, of word ids ``(batch, time)``.
 
         Args:
             tokens: ids.

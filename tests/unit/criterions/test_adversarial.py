@@ -10,8 +10,9 @@ from torch.nn import functional as F
 
 from fairseq_genext.criterions.adversarial import AdversarialConfig
 from fairseq_genext.errors import UsageError
+from fairseq_genext.gan.game import Game
 from fairseq_genext.gan.schedule import Phase, Turn
-from fairseq_genext.modules.samplers import SampleLength, ancestral, unroll
+from fairseq_genext.modules.samplers import SampleLength, Samples, ancestral, unroll
 
 TARGET = torch.tensor([[5, 6, 7, 2], [8, 2, 1, 1], [9, 9, 2, 1]])
 SAMPLE = {
@@ -113,3 +114,16 @@ def test_validation_repeats_and_leaves_the_random_stream_alone(gan, dictionary):
 def test_wrong_flags(flags, says, dictionary):
     with pytest.raises(UsageError, match=says):
         criterion(dictionary, **flags)
+
+
+@pytest.mark.parametrize("longer", ["real", "fake"])
+def test_the_discriminator_reads_both_in_one_batch_as_apart(gan, dictionary, longer):
+    short = torch.tensor([[5, 2], [7, 6], [2, 1]])
+    real, fake = (TARGET, short) if longer == "real" else (short, TARGET)
+    real, fake = (Samples(tokens, tokens.ne(1)) for tokens in (real, fake))
+    game = Game(gan.decoder, gan.discriminator, real, SampleLength(6), 0)
+    for together, apart in zip(
+        game.scores_beside_real(fake), (game.scores(real), game.scores(fake)), strict=True
+    ):
+        torch.testing.assert_close(together.mean(), apart.mean())
+    assert together.mean().std() > 0.01

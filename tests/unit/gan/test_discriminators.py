@@ -120,12 +120,22 @@ def test_tables_answer_as_the_convolutions_do(time):
     for lengths in (torch.full((150,), time), torch.randint(1, time + 1, (150,))):
         mask = torch.arange(time) < lengths.unsqueeze(1)
         tokens = torch.randint(2, 20, (150, time)).masked_fill(~mask, 1)
-        by_convolution = cnn(tokens, mask).logits
-        with torch.no_grad():
-            by_table = cnn(tokens, mask).logits
-        assert by_convolution.requires_grad and not by_table.requires_grad
+        embedded = cnn.embed_tokens(tokens, mask)
+        by_convolution = cnn.classifier(embedded, mask)
+        by_table = cnn(tokens, mask).logits[:, 0]
         torch.testing.assert_close(by_table, by_convolution, rtol=1e-5, atol=1e-5)
         assert by_table.std() > 0.01
+        with torch.no_grad():
+            assert torch.equal(cnn(tokens, mask).logits[:, 0], by_table)
+        direction = torch.randn(150)
+        parameters = dict(cnn.named_parameters())
+        of_table, of_convolution = (
+            torch.autograd.grad((logits * direction).sum(), list(parameters.values()))
+            for logits in (by_table, by_convolution)
+        )
+        for name, *slopes in zip(parameters, of_table, of_convolution, strict=True):
+            assert slopes[1].abs().sum() > 0, name
+            torch.testing.assert_close(*slopes, rtol=1e-4, atol=1e-4, msg=name)
 
 
 def test_an_ngram_that_starts_in_the_padding_does_not_speak():
