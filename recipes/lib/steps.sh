@@ -3,32 +3,39 @@
 #   step NAME COMMAND …       runs COMMAND unless the step is done; its output goes to a log
 #   train NAME ARGUMENTS …    a step of fairseq-train, which resumes where it was stopped
 #
-# OUTPUT is the recipe's folder. Steps are marked in OUTPUT/.done, logs are in OUTPUT/logs.
+# OUTPUT is the recipe's folder. Steps are marked in OUTPUT/.done, logs are in OUTPUT/logs. What a
+# training cost is in OUTPUT/models/NAME/cost.json (measured.py). Steps in a row show their own
+# progress; those side by side leave that to jobs.sh.
 
 SECONDS=0
+STEPS="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 
 run_logged() { # LOG COMMAND …: shows the last line of the log while the command runs
     local log="$1" pid
     shift
     "$@" >"$log" 2>&1 &
     pid=$!
-    trap 'kill $pid 2>/dev/null; exit 130' INT TERM
+    trap 'kill $pid 2>/dev/null; wait $pid; exit 130' INT TERM HUP
     while kill -0 "$pid" 2>/dev/null; do
         sleep 2
-        show_progress "$log"
+        [ -n "${IN_JOB:-}" ] || show_progress "$log"
     done
-    trap - INT TERM
-    [ -t 1 ] && printf '\r\033[K'
+    trap - INT TERM HUP
+    [ -n "${IN_JOB:-}" ] || { [ -t 1 ] && printf '\r\033[K'; }
     if ! wait "$pid"; then
         tail -n 20 "$log" >&2
         fail "the step failed; its log is $log"
     fi
 }
 
-show_progress() { # updates and loss of a training, on one line of a terminal, or one line in ten s
+progress() { # LOG: updates and loss of a training, empty for another step
+    grep -ao '"num_updates": "[0-9]*"\|"loss": "[0-9.]*"' "$1" 2>/dev/null |
+        tail -n 2 | tr -d '"' | tr '\n' ' ' || true
+}
+
+show_progress() { # LOG: on one line of a terminal, or one line in ten s
     local line
-    line="$(grep -ao '"num_updates": "[0-9]*"\|"loss": "[0-9.]*"' "$1" 2>/dev/null |
-        tail -n 2 | tr -d '"' | tr '\n' ' ')" || true
+    line="$(progress "$1")"
     if [ -t 1 ]; then
         printf '\r\033[K   %4d s  %s' "$SECONDS" "$line"
     elif [ -n "$line" ] && [ "$line" != "${LAST_PROGRESS:-}" ] && [ $((SECONDS % 10)) -lt 2 ]; then
@@ -40,13 +47,15 @@ show_progress() { # updates and loss of a training, on one line of a terminal, o
 step() {
     local name="$1" mark="$OUTPUT/.done/$1"
     shift
-    mkdir -p "$OUTPUT/.done" "$OUTPUT/logs"
+    mkdir -p "$OUTPUT/.done" "$OUTPUT/.running" "$OUTPUT/logs"
     if [ -e "$mark" ]; then
         echo "-- $name: done before"
         return
     fi
     echo "== $name (at $SECONDS s)"
+    touch "$OUTPUT/.running/$name"
     run_logged "$OUTPUT/logs/$name.log" "$@"
+    rm -f "$OUTPUT/.running/$name"
     touch "$mark"
 }
 
@@ -54,7 +63,8 @@ train() {
     local name="$1"
     shift
     mkdir -p "$OUTPUT/models/$name"
-    step "train-$name" fairseq-train "$@" --user-dir "$USER_DIR" --seed "$SEED" \
+    step "train-$name" python "$STEPS/measured.py" "$OUTPUT/models/$name/cost.json" \
+        fairseq-train "$@" --user-dir "$USER_DIR" --seed "$SEED" \
         --save-dir "$OUTPUT/models/$name" --no-epoch-checkpoints \
         --log-format json --log-interval 25 --log-file "$OUTPUT/models/$name/train.log"
 }

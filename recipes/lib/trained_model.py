@@ -1,22 +1,77 @@
 """What a training has left: figures for the manifest of a report."""
 
+import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import torch
 
 import fairseq_genext  # noqa: F401  lets torch load the Namespace of fairseq's own architectures
+from fairseq_genext.evaluation.training_log import read_curves
+from fairseq_genext.gan.progress import Progress
+from fairseq_genext.gan.schedule import Schedule
+
+
+def last_checkpoint(folder: Path, name: str) -> dict:
+    """The state at the end of a training."""
+    last = folder / "models" / name / "checkpoint_last.pt"
+    return torch.load(last, map_location="cpu", weights_only=True)
 
 
 def trained(folder: Path, name: str) -> dict:
     """Parameters, updates and seconds of a training, read from what it left."""
     log = (folder / "models" / name / "train.log").read_text(encoding="utf-8")
     parameters = re.search(r"num\. shared model params: ([\d,]+)", log)
-    last = folder / "models" / name / "checkpoint_last.pt"
-    state = torch.load(last, map_location="cpu", weights_only=True)
+    state = last_checkpoint(folder, name)
     return {
         "log": f"models/{name}/train.log",
         "parameters": int(parameters[1].replace(",", "")),
         "updates": state["optimizer_history"][-1]["num_updates"],
         "seconds": round(state["extra_state"]["previous_training_time"]),
     }
+
+
+def cost(folder: Path, name: str) -> dict:
+    """Processor time and peak memory, as recipes/lib/measured.py wrote them."""
+    return json.loads((folder / "models" / name / "cost.json").read_text(encoding="utf-8"))
+
+
+def generator_parameters(folder: Path, name: str) -> int:
+    """Parameters of what generates: all of a language model, one player of a GAN."""
+    weights = last_checkpoint(folder, name)["model"]
+    tied = {"decoder.output_projection.weight", "decoder.embed_tokens.weight"}
+    own = {name: weight for name, weight in weights.items() if name.startswith("decoder.")}
+    if tied <= own.keys() and torch.equal(*(own[weight] for weight in tied)):
+        own.pop("decoder.output_projection.weight")
+    return sum(weight.numel() for weight in own.values())
+
+
+def updates_by_player(folder: Path, name: str) -> Counter:
+    """Updates of a training by phase and player, such as ("turns", "generator")."""
+    state = last_checkpoint(folder, name)
+    updates = state["optimizer_history"][-1]["num_updates"]
+    if "progress" not in state["model"]:
+        return Counter({("generator_pretraining", "generator"): updates})
+    task, progress = state["cfg"]["task"], Progress(state["model"]["progress"])
+    schedule = Schedule(
+        task["generator_pretrain_updates"],
+        task["discriminator_pretrain_updates"],
+        task["discriminator_steps"],
+        task["generator_steps"],
+        task["pretrain_patience"],
+    )
+    turns = (schedule.turn(update, progress) for update in range(updates))
+    return Counter((turn.phase.name.lower(), turn.player) for turn in turns)
+
+
+def real_tokens_read(folder: Path, name: str) -> int:
+    """Tokens of training text that likelihood and the discriminator's updates read.
+
+    The mean size of a batch in the log, times the updates that read one. A generator's turn is left
+    out, which reads its own samples, and so are the samples that a discriminator reads.
+    """
+    curves = read_curves(folder / "models" / name / "train.log")
+    batch = curves.query("split == 'train' and metric == 'wpb'")["value"].mean()
+    updates = updates_by_player(folder, name)
+    return round(batch * (updates.total() - updates["turns", "generator"]))

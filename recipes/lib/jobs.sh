@@ -1,0 +1,80 @@
+# Sourced by recipes that run steps side by side, after steps.sh.
+#
+#   job COMMAND …     runs COMMAND, steps in a row, in the background as soon as fewer than JOBS run
+#   await NAME …      in a job: waits for steps of jobs that were queued before it
+#   finish_jobs       waits for all of them
+#
+# JOBS is how many run at a time (default: the number of cores). Jobs start in the order in which
+# they are queued, so that waiting for an earlier one comes to an end. If one fails, or the recipe
+# is stopped, all are stopped; their trainings go on from their last checkpoint the next time.
+
+: "${JOBS:=$(nproc)}"
+RUNNING=()
+
+stop_jobs() { # STATUS
+    trap '' INT TERM HUP
+    kill "${RUNNING[@]}" 2>/dev/null || true
+    wait
+    exit "$1"
+}
+
+reap_jobs() { # forgets finished jobs; a failed one stops all
+    local pid left=()
+    for pid in "${RUNNING[@]}"; do
+        if kill -0 "$pid" 2>/dev/null; then
+            left+=("$pid")
+        else
+            wait "$pid" || stop_jobs 1
+        fi
+    done
+    RUNNING=("${left[@]}")
+}
+
+leave_running() { # NUMBER: waits until so many jobs are left
+    while reap_jobs && [ "${#RUNNING[@]}" -gt "$1" ]; do
+        sleep 1
+        show_running
+    done
+}
+
+show_running() { # a line of a terminal, or a line every half a minute
+    local mark line=""
+    [ -t 1 ] || [ $((SECONDS / 30)) -gt "${LAST_SHOWN:-0}" ] || return 0
+    LAST_SHOWN=$((SECONDS / 30))
+    for mark in "$OUTPUT"/.running/*; do
+        [ -e "$mark" ] || continue
+        mark="${mark##*/}"
+        line+="  $mark $(progress "$OUTPUT/logs/$mark.log" | tr '\n' ' ')"
+    done
+    if [ -t 1 ]; then
+        printf '\r\033[K   %4d s%.*s' "$SECONDS" $(($(tput cols 2>/dev/null || echo 80) - 10)) "$line"
+    elif [ -n "$line" ]; then
+        printf '   %4d s%s\n' "$SECONDS" "$line"
+    fi
+}
+
+job() {
+    trap 'stop_jobs 130' INT TERM HUP
+    leave_running $((JOBS - 1))
+    (
+        RUNNING=() IN_JOB=1
+        trap - INT TERM HUP
+        "$@"
+    ) &
+    RUNNING+=($!)
+}
+
+await() {
+    local name
+    for name in "$@"; do
+        until [ -e "$OUTPUT/.done/$name" ]; do
+            sleep 1
+        done
+    done
+}
+
+finish_jobs() {
+    leave_running 0
+    trap - INT TERM HUP
+    [ -t 1 ] && printf '\r\033[K' || true
+}

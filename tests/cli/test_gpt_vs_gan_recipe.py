@@ -1,0 +1,139 @@
+"""The comparison of language models and GANs, with a budget of one second a system."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from commands import USER_DIR, run
+from conftest import SIZES
+
+RECIPES = Path(USER_DIR).parent / "recipes"
+LIKELIHOOD = ["start_rnn", "start_relational", "start_gpt", "rnn_lm", "gpt_doc"]
+GANS = ["gan_doc", "gan_seqgan", "gan_maligan", "gan_relgan", "gan_scratchgan", "gan_gpt"]
+CHOSEN = ["gpt_doc", "gan_gpt"]
+
+
+def recipe(*argv, cwd):
+    command = ["bash", RECIPES / "gpt_vs_gan.sh", *map(str, argv)]
+    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+def flags_of(name, folder, budget=1, size="small"):
+    """What the recipe gives to fairseq-train, with seed 1 and ``folder`` as its output."""
+    script = (
+        f"fail() {{ echo $1; exit 1; }}; source {RECIPES}/lib/gpt_vs_gan_systems.sh; "
+        f"OUTPUT={folder} BUDGET={budget} SIZE={size}; system_flags {name} 1; "
+        'printf "%s\\n" "${FLAGS[@]}"'
+    )
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def value(flags, name):
+    return flags[flags.index(name) + 1]
+
+
+def last_checkpoint(folder, name):
+    path = folder / "models" / f"{name}.1" / "checkpoint_last.pt"
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+@pytest.fixture(scope="module")
+def texts(corpus, tmp_path_factory):
+    """A folder of sentences without a validation set."""
+    folder = tmp_path_factory.mktemp("some sentences")
+    for split in ("train", "test"):
+        (folder / f"{split}.txt").write_text((corpus / f"{split}.en").read_text() + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def arguments(texts):
+    return (
+        texts, "--vocabulary", 36, "--budget", 1, "--seeds", "1", "--systems", " ".join(CHOSEN),
+        "--samples", 30, "--jobs", 2, "--train-only", "--output", texts / "out",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(texts, arguments):
+    done = recipe(*arguments, cwd=texts)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return texts / "out", done
+
+
+def test_a_validation_set_is_split_off(made):
+    output, _ = made
+    lines = {
+        split: (output / "data" / f"{split}.txt").read_text().splitlines()
+        for split in ("train", "valid", "test")
+    }
+    assert len(lines["valid"]) == SIZES["train"] // 20
+    assert len(lines["train"]) == SIZES["train"] - len(lines["valid"])
+    assert len(lines["test"]) == SIZES["test"]  # the empty line is gone
+
+
+def test_systems_are_trained_from_their_starts(made):
+    output, done = made
+    assert {path.name for path in (output / "models").iterdir()} == {
+        "start_gpt.1", "gpt_doc.1", "gan_gpt.1",
+    }  # fmt: skip
+    assert "trained:" in done.stdout.splitlines()[-1]
+    cost = json.loads((output / "models" / "gan_gpt.1" / "cost.json").read_text())
+    assert cost["processor_seconds"] > 1 and cost["peak_memory_mib"] > 100
+    flags = flags_of("gan_gpt", output)
+    assert value(flags, "--generator-checkpoint") == str(
+        output / "models" / "start_gpt.1" / "checkpoint_best.pt"
+    )
+    updates = last_checkpoint(output, "gan_gpt")["optimizer_history"][-1]["num_updates"]
+    assert updates == int(value(flags, "--max-update"))
+
+
+def test_a_stopped_run_goes_on_and_leaves_alone_what_is_done(made, arguments):
+    output, _ = made
+    (output / ".done" / "train-gan_gpt.1").unlink()
+    before = {
+        path: path.stat().st_mtime_ns for path in (output / "models").glob("*/checkpoint_last.pt")
+    }
+    done = recipe(*arguments, cwd=output)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("==")] == [
+        "train-gan_gpt.1"
+    ]
+    assert "Loaded checkpoint" in (output / "logs" / "train-gan_gpt.1.log").read_text()
+    after = {path: path.stat().st_mtime_ns for path in before}
+    assert {path.parent.name for path in before if after[path] != before[path]} <= {"gan_gpt.1"}
+
+
+@pytest.mark.parametrize("size", ["small", "full"])
+def test_generators_are_about_as_large_and_spend_the_same(size, tmp_path):
+    for name in LIKELIHOOD + GANS:
+        flags = flags_of(name, tmp_path, budget=240, size=size)
+        assert int(value(flags, "--max-update")) > 50, name
+
+
+def test_bad_folder_and_arguments(texts, tmp_path):
+    for argv, says in (
+        (["nowhere"], "nowhere is not a folder"),
+        (["."], ". has no train.txt"),
+        (["--budget", "some"], "some is not a positive whole number"),
+        (["--seeds", ""], "none is not a positive whole number"),
+        (["--systems", "rnn_lm leakgan"], "there is no system leakgan; choose among rnn_lm"),
+        (["--samples", "1"], "at least 2"),
+        (["--output"], "--output needs a value"),
+    ):
+        done = recipe(*argv, cwd=tmp_path)
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1 and says in done.stderr
+        assert not list(tmp_path.iterdir())
+
+
+def test_settings_of_another_run_are_refused(made, arguments):
+    output, _ = made
+    done = recipe(*arguments[:4], 2, *arguments[5:], cwd=output)
+    assert done.returncode == 1 and "has another run (budget 1 small" in done.stderr
