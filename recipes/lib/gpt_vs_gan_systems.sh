@@ -10,7 +10,7 @@
 # The budget is processor time, and the same for every system: BUDGET seconds of training updates.
 # Likelihood systems spend all of it on likelihood. A GAN spends two thirds on a start, which is
 # trained by likelihood with a schedule of its own that ends there and which GANs with the same
-# generator share; a ninth of the rest on the discriminator alone, the remainder in turns. Time is
+# generator share; a quarter of the rest on the discriminator alone, the remainder in turns. Time is
 # fixed as a number of updates: milliseconds_per_update below, read once with
 #
 #   OMP_NUM_THREADS=1 python recipes/lib/update_times.py DATA … (a system's flags)
@@ -136,9 +136,9 @@ gpt() { # THIRDS LR
 gan() { # ARCH SEED STEPS LR D_LR FLAG …: STEPS of D in a round, with one of G
     local name="$1" seed="$2" steps="$3" lr="$4" own_lr="$5" third=$((BUDGET * 1000 / 3)) first round
     shift 5
-    first=$(at_least 1 $((third / 9 / D_MS)))
+    first=$(at_least 1 $((third / 4 / D_MS)))
     round=$((steps * D_MS + G_MS))
-    updates=$((first + (steps + 1) * $(at_least 1 $((third * 8 / 9 / round)))))
+    updates=$((first + (steps + 1) * $(at_least 1 $((third * 3 / 4 / round)))))
     every=$(((updates - first) / 4 + 1))
     FLAGS=(
         --task gan --arch "$name" "$@" --criterion adversarial
@@ -186,7 +186,7 @@ system_flags() { # NAME [SEED]
             --reward-baseline moving
         ;;
     gan_gpt)
-        gan gan_gpt "$seed" 1 1e-4 1e-3 --generator-layers "$GPT_LAYERS" \
+        gan gan_gpt "$seed" 1 3e-5 1e-3 --generator-layers "$GPT_LAYERS" \
             --generator-embed-dim "$GPT_WIDTH" --generator-hidden-dim $((4 * GPT_WIDTH)) \
             "${TOKEN_JUDGE[@]}"
         ;;

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 
@@ -11,6 +12,7 @@ import fairseq_genext  # noqa: F401  lets torch load the Namespace of fairseq's 
 from fairseq_genext.evaluation.training_log import read_curves
 from fairseq_genext.gan.progress import Progress
 from fairseq_genext.gan.schedule import Schedule
+from fairseq_genext.gan.settings import settle
 
 
 def last_checkpoint(folder: Path, name: str) -> dict:
@@ -53,13 +55,14 @@ def updates_by_player(folder: Path, name: str) -> Counter:
     updates = state["optimizer_history"][-1]["num_updates"]
     if "progress" not in state["model"]:
         return Counter({("generator_pretraining", "generator"): updates})
-    task, progress = state["cfg"]["task"], Progress(state["model"]["progress"])
+    task, progress = SimpleNamespace(**state["cfg"]["task"]), Progress(state["model"]["progress"])
+    settle(task)
     schedule = Schedule(
-        task["generator_pretrain_updates"],
-        task["discriminator_pretrain_updates"],
-        task["discriminator_steps"],
-        task["generator_steps"],
-        task["pretrain_patience"],
+        task.generator_pretrain_updates,
+        task.discriminator_pretrain_updates,
+        task.discriminator_steps,
+        task.generator_steps,
+        task.pretrain_patience,
     )
     turns = (schedule.turn(update, progress) for update in range(updates))
     return Counter((turn.phase.name.lower(), turn.player) for turn in turns)
