@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.text import Text
 
 from fairseq_genext.evaluation.plots import plt
 
@@ -130,8 +129,7 @@ def _label(axes, labels: list[tuple], places: list) -> None:
                 ha="left" if right > 0 else "right" if right < 0 else "center",
                 va="bottom" if up > 0 else "top" if up < 0 else "center", zorder=7,
             )  # fmt: skip
-            # Of the text alone: an annotation's own extent reaches to its point.
-            box = Text.get_window_extent(note).padded(2)
+            box = note.get_window_extent().padded(2)
             inside = axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1)
             if inside and box.count_contains(points) == 0 and box.count_overlaps(taken) == 0:
                 taken.append(box)

@@ -106,8 +106,11 @@ def training_curves(name: str, curves: pd.DataFrame, path: Path) -> None:
             panels.append((drawn, title, scale))
     if not panels:
         raise ValueError("there is no curve to draw")
-    rows = -(-len(panels) // 2)
-    figure, grid = plt.subplots(rows, 2, figsize=(9, 3 * rows), layout="constrained", squeeze=False)
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(8.5, 3 * rows), layout="constrained", squeeze=False
+    )
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     for axes, (drawn, title, scale) in zip(grid.flat, panels, strict=False):
@@ -124,18 +127,21 @@ def training_curves(name: str, curves: pd.DataFrame, path: Path) -> None:
                 0.98,
                 f" {PHASES[phase]}",
                 transform=axes.get_xaxis_transform(),
-                fontsize=7,
+                fontsize=8,
                 rotation=90,
                 va="top",
-                color="grey",
+                color="dimgrey",
             )
         axes.set_yscale(scale)
+        if scale == "log":
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("{x:g}")
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("updates")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=7)
+        axes.legend(fontsize=8, framealpha=0.6)
     figure.suptitle(name)
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=200)
     plt.close(figure)
 
 

@@ -23,13 +23,12 @@ from pathlib import Path
 import pandas as pd
 
 from fairseq_genext.errors import UsageError, require_positive
-from fairseq_genext.evaluation.encoders import build_encoder
 from fairseq_genext.evaluation.files import read_samples, read_tokens, write_whole
-from fairseq_genext.evaluation.frechet import frechet_distance
 from fairseq_genext.evaluation.plane import quality_diversity_curves
-from fairseq_genext.evaluation.samples import HEADINGS, measure
+from fairseq_genext.evaluation.samples import HEADINGS
 from fairseq_genext.evaluation.sampling import Sampling, draw
 from fairseq_genext.evaluation.tables import format_table
+from fairseq_genext.evaluation.yardstick import Yardstick
 
 COLUMNS = {"system": "system", "temperature": "temperature", "top_p": "top-p"} | {
     name: HEADINGS[name]
@@ -129,28 +128,6 @@ def _digest(path: str | None) -> str | None:
         return None
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-class Yardstick:
-    """Measures texts against the references.
-
-    Args:
-        references: held-out text.
-        train: training text, or None.
-    """
-
-    def __init__(self, references: list[list[str]], train: list[list[str]] | None) -> None:
-        self.references = references
-        self.train = train
-        sentences = [" ".join(tokens) for tokens in references]
-        self.encoder = build_encoder("lsa", sentences)
-        self.embedded = self.encoder.encode(sentences)
-
-    def measure(self, texts: list[list[str]]) -> dict[str, float]:
-        """Figures of ``samples.measure``, and ``frechet``."""
-        embedded = self.encoder.encode([" ".join(tokens) for tokens in texts])
-        figures = measure(texts, self.references, self.train)
-        return figures | {"frechet": frechet_distance(embedded, self.embedded)}
 
 
 def run(args: argparse.Namespace) -> dict:
