@@ -103,10 +103,10 @@ GAIN_COLUMNS = {
     "verdict": "better BLEU-3 at no worse Self-BLEU-3",
 }
 GAP_COLUMNS = {
-    "name": "GAN, temperature 1",
+    "name": "GAN",
     "curve": "temperature curve of",
     "seeds": "seeds",
-    "gap": "BLEU-3 above the curve at equal Self-BLEU-3",
+    "gap": "BLEU-3 less the curve's",
     "verdict": "verdict",
 }
 

@@ -49,7 +49,7 @@ def quality_diversity_curves(
         path: PNG to write.
         anchor: ``bleu_{order}`` and ``self_bleu_{order}`` of held-out text, drawn as a star.
     """
-    figure, axes = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
+    figure, axes = plt.subplots(figsize=(5.6, 5.6), layout="constrained")
     x, y = f"self_bleu_{order}", f"bleu_{order}"
     labels = []  # place of the point, text, colour
     places = []  # that no label may hide
@@ -102,7 +102,7 @@ def quality_diversity_curves(
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
     _label(axes, labels, places)
-    figure.savefig(path, dpi=200)
+    figure.savefig(path, dpi=220)
     plt.close(figure)
 
 

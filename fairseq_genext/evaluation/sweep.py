@@ -13,7 +13,6 @@ table. A point that is there is not sampled again, unless its settings or its ch
 """
 
 import argparse
-import functools
 import hashlib
 import json
 import sys
@@ -122,7 +121,6 @@ def sample_point(
     return speed
 
 
-@functools.cache
 def _digest(path: str | None) -> str | None:
     if path is None:
         return None
