@@ -244,6 +244,8 @@ def write_report(manifest: Manifest, folder: Path) -> None:
     systems = read_systems(manifest)
     anchor = measure_anchor(manifest, systems)
     gained, gaps = gains(systems), curve_gaps(systems)
+    examples = read_examples(manifest, systems)
+    images = copy_images(manifest, folder)
     curves = mean_curves(systems)
     planes = {}
     for order in ORDERS:
@@ -251,8 +253,6 @@ def write_report(manifest: Manifest, folder: Path) -> None:
         quality_diversity_curves(curves, order, folder / name, anchor)
         planes[name] = f"Quality against sameness, n-grams up to {order}, mean over seeds"
     training = draw_training(systems, folder)
-    images = copy_images(manifest, folder)
-    examples = read_examples(manifest, systems)
     said = findings(systems, anchor, gained, gaps)
     rows = main_rows(systems, anchor)
     costly = [row for row in rows if set(row) & set(COSTS)]

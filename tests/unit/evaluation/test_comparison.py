@@ -164,9 +164,7 @@ def test_means_and_deviations_over_seeds(made):
 
 def test_gap_to_the_curves_by_interpolation(made):
     """The curve of `gpt` at Self-BLEU s has BLEU 0.40 + (s - 0.40) / 2 in the first seed."""
-    found = {
-        (r["name"], r["curve"]): r for r in figures_of(make(folder, monkeypatch))["curve_gaps"]
-    }
+    found = {(row["name"], row["curve"]): row for row in figures_of(made)["curve_gaps"]}
     expected = [
         bleu - (at + (self_bleu - place) * 0.1 / 0.2)
         for (bleu, self_bleu), (at, place) in zip(PLACES["good"], PLACES["gpt"], strict=True)
