@@ -16,12 +16,14 @@ import argparse
 import hashlib
 import json
 import sys
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
 from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.evaluation.checkpoints import load_pieces
 from fairseq_genext.evaluation.files import read_samples, read_tokens, write_whole
 from fairseq_genext.evaluation.plane import quality_diversity_curves
 from fairseq_genext.evaluation.samples import HEADINGS
@@ -63,8 +65,8 @@ def parse_arguments() -> argparse.Namespace:
     require_positive(args, "max_length", "batch_size")
     if args.num_samples < 2:
         raise UsageError(f"--num-samples is {args.num_samples}; it must be 2 or greater")
-    if args.sentencepiece_model and not Path(args.sentencepiece_model).is_file():
-        raise UsageError(f"{args.sentencepiece_model} does not exist")
+    if args.sentencepiece_model:
+        load_pieces(args.sentencepiece_model)  # or fairseq would end in a traceback
     for temperature in args.temperatures:
         if temperature <= 0:
             raise UsageError(f"--temperatures has {temperature}; each must be greater than 0")
@@ -88,6 +90,8 @@ def _named_checkpoints(given: list[str]) -> dict[str, str]:
             raise UsageError(f"--checkpoints has two systems called {name!r}")
         if not Path(path).is_file():
             raise UsageError(f"{path} does not exist")
+        if not zipfile.is_zipfile(path):  # the format of torch.save
+            raise UsageError(f"{path} is no checkpoint")
         named[name] = path
     return named
 

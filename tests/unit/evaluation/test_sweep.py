@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+import torch
 from matplotlib.text import Annotation
 from PIL import Image
 
@@ -19,7 +20,8 @@ FLAGS = {
 
 def parse(monkeypatch, folder, **changes):
     for name in ("gpt.pt", "gan.pt"):
-        (folder / name).write_text(name)
+        torch.save({}, folder / name)
+    (folder / "text").write_text("no checkpoint and no pieces")
     monkeypatch.chdir(folder)
     flags = FLAGS | {f"--{name.replace('_', '-')}": value for name, value in changes.items()}
     argv = [flags.pop("data")]
@@ -48,7 +50,8 @@ def test_points_and_their_files(monkeypatch, tmp_path):
         ({"num_samples": 1}, "--num-samples is 1; it must be 2 or greater"),
         ({"batch_size": 0}, "--batch-size is 0"),
         ({"max_length": 0}, "--max-length is 0"),
-        ({"sentencepiece_model": "no.model"}, "no.model does not exist"),
+        ({"checkpoints": "gpt=text"}, "text is no checkpoint"),
+        ({"sentencepiece_model": "text"}, "text does not exist or is no sentencepiece model"),
     ],
 )
 def test_one_line_for_what_is_wrong(monkeypatch, tmp_path, changes, says):
