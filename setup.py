@@ -57,6 +57,9 @@ setup(
     ],
     extras_require={"recipes": RECIPES, "test": TEST, "metrics": METRICS},
     entry_points={
-        "console_scripts": ["genext-evaluate = fairseq_genext.evaluation.__main__:main"],
+        "console_scripts": [
+            "genext-evaluate = fairseq_genext.evaluation.__main__:main",
+            "genext-sweep = fairseq_genext.evaluation.sweep:main",
+        ],
     },
 )

@@ -19,7 +19,7 @@ from tabulate import tabulate
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.encoders import build_encoder
-from fairseq_genext.evaluation.files import read_tokens, write_whole
+from fairseq_genext.evaluation.files import read_samples, read_tokens, write_whole
 from fairseq_genext.evaluation.lm_score import Judge, lm_score
 from fairseq_genext.evaluation.samples import HEADINGS, measure, measure_embeddings
 from fairseq_genext.evaluation.tables import DECIMALS
@@ -66,7 +66,7 @@ def parse_arguments() -> argparse.Namespace:
     return args
 
 
-def read_samples(
+def read_columns(
     paths: list[str], references: list[list[str]], limit: int | None
 ) -> dict[str, list[list[str]]]:
     """Samples by the name of their column: the file's name, or its path if two have that name.
@@ -81,11 +81,7 @@ def read_samples(
     for name, path in zip(names, paths, strict=True):
         if name in columns:
             raise UsageError(f"{path} is given twice")
-        columns[name] = read_tokens(path, at_least=2)[:limit]
-        if not any(token in known for sample in columns[name] for token in sample):
-            raise UsageError(
-                f"{path} has no word in common with the references: is it cut into tokens alike?"
-            )
+        columns[name] = read_samples(path, known)[:limit]
     return columns
 
 
@@ -153,7 +149,7 @@ def main() -> None:
     """The command line."""
     args = parse_arguments()
     references = read_tokens(args.references, at_least=2)
-    columns = read_samples(args.samples, references, args.limit)
+    columns = read_columns(args.samples, references, args.limit)
     train = read_tokens(args.train) if args.train else None
     figures: dict[str, dict] = {
         name: measure(samples, references, train) for name, samples in columns.items()

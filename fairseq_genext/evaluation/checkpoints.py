@@ -1,7 +1,8 @@
-"""Loads the model of a fairseq checkpoint to measure with it."""
+"""Loads what measuring needs beside text: models of fairseq checkpoints, sentencepiece models."""
 
 from pathlib import Path
 
+import sentencepiece
 from fairseq import checkpoint_utils
 
 from fairseq_genext.errors import UsageError
@@ -22,3 +23,15 @@ def load_model(path: str, data: str | None = None) -> tuple:
     overrides = {} if data is None else {"data": data}
     (model,), _, task = checkpoint_utils.load_model_ensemble_and_task([path], overrides)
     return model.eval(), task
+
+
+def load_pieces(path: str) -> sentencepiece.SentencePieceProcessor:
+    """A sentencepiece model.
+
+    Raises:
+        UsageError: there is no such file, or it is something else.
+    """
+    try:
+        return sentencepiece.SentencePieceProcessor(model_file=path)
+    except (OSError, RuntimeError):  # which of them depends on its version
+        raise UsageError(f"{path} does not exist or is no sentencepiece model") from None

@@ -37,6 +37,24 @@ def read_tokens(path: str | Path, at_least: int = 1) -> list[list[str]]:
     return sentences
 
 
+def read_samples(path: str | Path, known: set[str]) -> list[list[str]]:
+    """At least two samples, each split at blanks.
+
+    Args:
+        path: the file, a sample a line.
+        known: the words of the references.
+
+    Raises:
+        UsageError: as ``read_tokens``, or the samples have no word of the references.
+    """
+    samples = read_tokens(path, at_least=2)
+    if not any(token in known for sample in samples for token in sample):
+        raise UsageError(
+            f"{path} has no word in common with the references: is it cut into tokens alike?"
+        )
+    return samples
+
+
 def write_whole(path: str | Path, text: str) -> None:
     """Writes a file so that it appears only once it is complete."""
     path = Path(path)

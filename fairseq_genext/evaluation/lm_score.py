@@ -20,7 +20,6 @@ Both depend on the tokens, so only scores over the same dictionary and pieces ca
 
 from collections.abc import Sequence
 
-import sentencepiece
 import torch
 from fairseq import utils
 from fairseq.data.data_utils import collate_tokens
@@ -29,7 +28,7 @@ from torch import Tensor
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.bootstrap import half_width
-from fairseq_genext.evaluation.checkpoints import load_model
+from fairseq_genext.evaluation.checkpoints import load_model, load_pieces
 
 MAX_TOKENS = 4000  # of a batch, padding included
 
@@ -59,12 +58,7 @@ class Judge:
         self.max_length = self.model.max_positions()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model.to(self.device)
-        self.cut = None
-        if pieces is not None:
-            try:
-                self.cut = sentencepiece.SentencePieceProcessor(model_file=pieces)
-            except (OSError, RuntimeError):  # which of them depends on its version
-                raise UsageError(f"{pieces} does not exist or is no sentencepiece model") from None
+        self.cut = load_pieces(pieces) if pieces is not None else None
 
     def encode(self, sentence: str) -> Tensor:
         """Token ids with an end of sentence, ``(length,)``.

@@ -1,11 +1,14 @@
 """Reads the YAML manifest that says what a report compares, and the files it names."""
 
+import re
 from pathlib import Path
 
 import yaml
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.files import read_lines, read_tokens
+
+PERPLEXITY = re.compile(r'erplexity"?: ([0-9.]+(?:e[+-]?[0-9]+)?)')
 
 
 class Manifest:
@@ -37,6 +40,19 @@ class Manifest:
     def tokens(self, name: str, at_least: int = 1) -> list[list[str]]:
         """Lines of a file, split at blanks."""
         return read_tokens(self.folder / name, at_least)
+
+    def perplexity(self, name: str | float) -> float:
+        """The last perplexity in a file, fairseq-eval-lm's output or JSON; a number is itself.
+
+        Raises:
+            UsageError: the file has none.
+        """
+        if not isinstance(name, str):
+            return float(name)
+        found = PERPLEXITY.findall("\n".join(self.lines(name)))
+        if not found:
+            raise UsageError(f"{self.folder / name} names no perplexity")
+        return float(found[-1])
 
 
 def require(entry, where: str | Path, *names: str) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.ticker import LogLocator, NullFormatter
 
 # Importing fairseq turns the root logger up to where matplotlib lists every font it looks at.
 logging.getLogger("matplotlib").setLevel(logging.WARNING)
@@ -107,8 +108,11 @@ def training_curves(name: str, curves: pd.DataFrame, path: Path) -> None:
             panels.append((drawn, title, scale))
     if not panels:
         raise ValueError("there is no curve to draw")
-    rows = -(-len(panels) // 2)
-    figure, grid = plt.subplots(rows, 2, figsize=(9, 3 * rows), layout="constrained", squeeze=False)
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(8.5, 3.3 * rows), layout="constrained", squeeze=False
+    )
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     for axes, (drawn, title, scale) in zip(grid.flat, panels, strict=False):
@@ -125,18 +129,26 @@ def training_curves(name: str, curves: pd.DataFrame, path: Path) -> None:
                 0.98,
                 f" {PHASES[phase]}",
                 transform=axes.get_xaxis_transform(),
-                fontsize=7,
+                fontsize=8,
                 rotation=90,
                 va="top",
-                color="grey",
+                color="dimgrey",
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0},
             )
         axes.set_yscale(scale)
+        if scale == "log":
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("updates")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=7)
+        # Below the panel, where it hides neither curves nor phases.
+        axes.legend(
+            fontsize=8, ncols=2, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2)
+        )
     figure.suptitle(name)
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=200)
     plt.close(figure)
 
 

@@ -28,7 +28,6 @@ relative to itself, says what was compared:
 
 import json
 import math
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -92,23 +91,9 @@ def measure_systems(manifest: Manifest) -> list[dict]:
         figures = dict(system)
         figures |= samples.measure(manifest.tokens(system["samples"], 2), references, train)
         if "perplexity" in system:
-            figures["perplexity"] = read_perplexity(manifest, system["perplexity"])
+            figures["perplexity"] = manifest.perplexity(system["perplexity"])
         measured.append(figures)
     return measured
-
-
-def read_perplexity(manifest: Manifest, name: str | float) -> float:
-    """The last perplexity in a file, fairseq-eval-lm's output or JSON; a number is itself.
-
-    Raises:
-        UsageError: the file has none.
-    """
-    if not isinstance(name, str):
-        return float(name)
-    found = re.findall(r'erplexity"?: ([0-9.]+(?:e[+-]?[0-9]+)?)', "\n".join(manifest.lines(name)))
-    if not found:
-        raise UsageError(f"{manifest.folder / name} names no perplexity")
-    return float(found[-1])
 
 
 def measure_translation(manifest: Manifest) -> list[dict]:

@@ -12,6 +12,9 @@ DECIMALS = {
     "seconds": 0,
     "tokens_per_second": 0,
     "sentences_per_second": 0,
+    "generator_parameters": 0,
+    "tokens_seen": 0,
+    "peak_memory_mib": 0,
 }
 
 

@@ -1,0 +1,142 @@
+"""The sweep's flags, what it samples again, and its curves."""
+
+import pandas as pd
+import pytest
+import torch
+from matplotlib.text import Annotation
+from PIL import Image
+
+from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation import plane, sweep
+from fairseq_genext.evaluation.sampling import Drawn, Sampling
+
+FLAGS = {
+    "data": "data",
+    "--checkpoints": "gpt=gpt.pt gan=gan.pt",
+    "--references": "test.txt",
+    "--output": "swept",
+}
+
+
+def parse(monkeypatch, folder, **changes):
+    for name in ("gpt.pt", "gan.pt"):
+        torch.save({}, folder / name)
+    (folder / "text").write_text("no checkpoint and no pieces")
+    monkeypatch.chdir(folder)
+    flags = FLAGS | {f"--{name.replace('_', '-')}": value for name, value in changes.items()}
+    argv = [flags.pop("data")]
+    for name, value in flags.items():
+        argv += [name, *str(value).split()]
+    monkeypatch.setattr("sys.argv", ["genext-sweep", *argv])
+    return sweep.parse_arguments()
+
+
+def test_points_and_their_files(monkeypatch, tmp_path):
+    args = parse(monkeypatch, tmp_path, temperatures="0.7 1", top_p="0.9")
+    assert args.points == {"t0.70": (0.7, 1.0), "t1.00": (1.0, 1.0), "p0.90": (1.0, 0.9)}
+    assert args.checkpoints == {"gpt": "gpt.pt", "gan": "gan.pt"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"checkpoints": "gpt"}, "'gpt'; each must be NAME=PATH"),
+        ({"checkpoints": "a/b=gpt.pt"}, "each must be NAME=PATH"),
+        ({"checkpoints": "gpt=nowhere.pt"}, "nowhere.pt does not exist"),
+        ({"checkpoints": "gan=gan.pt gan=gpt.pt"}, "two systems called 'gan'"),
+        ({"temperatures": "1 0"}, "has 0.0; each must be greater than 0"),
+        ({"temperatures": "1 0.999"}, "the same to two decimals"),
+        ({"top_p": "1.5"}, "has 1.5; each must lie between 0 and 1"),
+        ({"num_samples": 1}, "--num-samples is 1; it must be 2 or greater"),
+        ({"batch_size": 0}, "--batch-size is 0"),
+        ({"max_length": 0}, "--max-length is 0"),
+        ({"checkpoints": "gpt=text"}, "text is no checkpoint"),
+        ({"sentencepiece_model": "text"}, "text does not exist or is no sentencepiece model"),
+    ],
+)
+def test_one_line_for_what_is_wrong(monkeypatch, tmp_path, changes, says):
+    with pytest.raises(UsageError, match=says):
+        parse(monkeypatch, tmp_path, **changes)
+
+
+SAMPLING = Sampling("data", num_samples=2, max_length=9, batch_size=2, seed=1)
+
+
+def test_a_point_is_sampled_again_only_when_something_changed(monkeypatch, tmp_path):
+    calls = []
+
+    def draw(*arguments):
+        calls.append(arguments)
+        return Drawn([f"text {len(calls)}", "other"], seconds=2.0, tokens_per_second=3.0)
+
+    monkeypatch.setattr(sweep, "draw", draw)
+    checkpoint, path = tmp_path / "gpt.pt", tmp_path / "swept" / "gpt" / "t1.00.txt"
+    checkpoint.write_text("weights")
+
+    def sample(sampling=SAMPLING, weights=checkpoint):
+        return sweep.sample_point(sampling, str(weights), 1.0, 1.0, path)
+
+    speed = sample()
+    assert speed == {"seconds": 2.0, "tokens_per_second": 3.0}
+    assert path.read_text() == "text 1\nother\n"
+    moved = tmp_path / "moved.pt"
+    moved.write_text("weights")
+    assert sample() == speed and sample(weights=moved) == speed and len(calls) == 1
+    sample(Sampling("data", num_samples=2, max_length=9, batch_size=2, seed=2))
+    assert path.read_text() == "text 2\nother\n"
+    checkpoint.write_text("better weights")
+    sample()
+    assert len(calls) == 3
+    path.unlink()
+    sample()
+    assert path.read_text() == "text 4\nother\n"
+
+
+def test_an_interrupted_point_leaves_no_samples(monkeypatch, tmp_path):
+    def draw(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep, "draw", draw)
+    (tmp_path / "gpt.pt").write_text("weights")
+    path = tmp_path / "gpt" / "t1.00.txt"
+    with pytest.raises(KeyboardInterrupt):
+        sweep.sample_point(SAMPLING, str(tmp_path / "gpt.pt"), 1.0, 1.0, path)
+    assert not path.exists()
+
+
+def test_labels_of_the_plane_do_not_overlap(monkeypatch, tmp_path):
+    """Three systems in nearly one place."""
+    rows = [
+        {
+            "system": f"system {number}",
+            "family": family,
+            "temperature": temperature,
+            "top_p": top_p,
+            "bleu_3": 0.5 - 0.1 * temperature * top_p + 0.002 * number,
+            "self_bleu_3": 0.6 - 0.2 * temperature * top_p,
+            "bleu_3_sd": 0.01,
+            "self_bleu_3_sd": None if number else 0.02,
+        }
+        for number, family in enumerate(("likelihood", "gan", "gan"))
+        for temperature, top_p in ((0.7, 1), (0.85, 1), (1, 1), (1.2, 1), (1, 0.9))
+    ]
+    shown = {}
+
+    def keep(figure):
+        # Before it is closed: the extents of what was drawn.
+        (axes,) = figure.axes
+        notes = [child for child in axes.get_children() if isinstance(child, Annotation)]
+        shown.update({note: note.get_window_extent() for note in notes})
+
+    monkeypatch.setattr(plane.plt, "close", keep)
+    for row in rows:
+        if row["self_bleu_3_sd"] is None:
+            row["bleu_3_sd"] = None
+    path = tmp_path / "plane.png"
+    plane.quality_diversity_curves(pd.DataFrame(rows), 3, path, {"bleu_3": 0.6, "self_bleu_3": 0.3})
+    boxes = list(shown.values())
+    assert len(boxes) >= 6
+    assert not any(box.count_overlaps(boxes[:place]) for place, box in enumerate(boxes))
+    assert {note.get_text() for note in shown} >= {"0.7", "1.2", "p0.9"}
+    with Image.open(path) as image:
+        assert len(set(image.convert("RGB").resize((99, 99)).tobytes())) > 20
