@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 import warnings
-from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -133,25 +133,31 @@ class Peer:
         self.seqgan.adv_train_generator(1)
 
 
-def time_in_turns(sides: dict, rounds: int) -> dict[tuple[str, str], list[float]]:
-    """Seconds of each kind of work on each side, a figure a round."""
-    seconds = defaultdict(list)
+def timed(work: Callable[[], None]) -> dict[str, float]:
+    """Seconds that it takes by the clock, and of all processors' time."""
+    start, start_cpu = time.perf_counter(), time.process_time()
+    work()
+    return {"s": time.perf_counter() - start, "CPU s": time.process_time() - start_cpu}
+
+
+def time_in_turns(sides: dict, rounds: int) -> list[dict]:
+    """What each kind of work took on each side in each round."""
+    records = []
     for number in range(rounds):
         for work in ("discriminator_pass", "generator_step"):
             for name, side in sides.items():
-                start = time.perf_counter()
-                getattr(side, work)()
-                seconds[work, name].append(time.perf_counter() - start)
+                record = timed(getattr(side, work))
+                records.append({"work": work, "side": name, **record})
                 print(
-                    f"round {number + 1}: {name}, {work}: {seconds[work, name][-1]:.2f} s",
+                    f"round {number + 1}: {name}, {work}: {record['s']:.2f} s",
                     file=sys.stderr,
                     flush=True,
                 )
-    return dict(seconds)
+    return records
 
 
-def table(seconds: dict, sentences: int) -> list[dict]:
-    """A row for each kind of work."""
+def table(records: list[dict], sentences: int) -> pd.DataFrame:
+    """A row for each kind of work and clock: medians, spreads, and the ratio of the medians."""
     labels = {
         "generator_step": f"generator step, batch {BATCH}, {ROLLOUTS} rollouts",
         "discriminator_pass": f"discriminator, {EPOCHS} epochs over {sentences:,} + {sentences:,}",
@@ -159,19 +165,21 @@ def table(seconds: dict, sentences: int) -> list[dict]:
     }
     rows = []
     for work, label in labels.items():
-        row = {"work": label}
-        for name in ("ours", "peer"):
-            if (work, name) in seconds:
-                values = seconds[work, name]
-                row[f"{name}, s"] = f"{statistics.median(values):.2f}"
-                row[f"{name}, from … to"] = f"{min(values):.2f} … {max(values):.2f}"
-        if (work, "peer") in seconds:
-            ratio = statistics.median(seconds[work, "peer"]) / statistics.median(
-                seconds[work, "ours"]
-            )
-            row["times as fast"] = f"{ratio:.1f}"
-        rows.append(row)
-    return rows
+        for clock in ("s", "CPU s"):
+            values = {
+                side: [r[clock] for r in records if (r["work"], r["side"]) == (work, side)]
+                for side in ("ours", "peer")
+            }
+            row = {"work": label, "in": clock}
+            for side, seconds in values.items():
+                if seconds:
+                    row[side] = f"{statistics.median(seconds):.2f}"
+                    row[f"{side}, from … to"] = f"{min(seconds):.2f} … {max(seconds):.2f}"
+            if values["peer"]:
+                ratio = statistics.median(values["peer"]) / statistics.median(values["ours"])
+                row["times as fast"] = f"{ratio:.1f}"
+            rows.append(row)
+    return pd.DataFrame(rows).fillna("")
 
 
 def main() -> None:
@@ -190,22 +198,16 @@ def main() -> None:
     if args.peer is not None:
         with contextlib.redirect_stdout(io.StringIO()):
             sides["peer"] = Peer(args.peer.resolve(), args.sentences)
-    start = time.perf_counter()
-    sides["ours"].likelihood()
-    seconds = {("likelihood", "ours"): [time.perf_counter() - start]}
-    seconds |= time_in_turns(sides, args.rounds)
+    records = [{"work": "likelihood", "side": "ours", **timed(sides["ours"].likelihood)}]
+    records += time_in_turns(sides, args.rounds)
     print(f"\n{torch.get_num_threads()} threads, medians of {args.rounds} rounds\n")
-    rows = table(seconds, args.sentences)
-    print(pd.DataFrame(rows).fillna("").to_markdown(index=False, disable_numparse=True))
+    print(table(records, args.sentences).to_markdown(index=False, disable_numparse=True))
     if args.output is not None:
         figures = {
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
             "sentences": args.sentences,
-            "seconds": [
-                {"work": work, "side": side, "seconds": values}
-                for (work, side), values in seconds.items()
-            ],
+            "records": records,
         }
         args.output.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 

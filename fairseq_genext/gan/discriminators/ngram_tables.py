@@ -86,7 +86,7 @@ class LargestResponse(torch.autograd.Function):
         embedded, weight, ngrams, times = ctx.saved_tensors
         batch, filters = times.shape
         dim, width = weight.shape[1:]
-        words = ngrams.long().gather(1, times.unsqueeze(2).expand(-1, -1, width))
+        words = ngrams.gather(1, times.unsqueeze(2).expand(-1, -1, width))
         slopes = grad.unsqueeze(2).expand_as(words)  # (batch, filters, width)
 
         # Of each filter and place: the sum over sequences of the word that stood there.
