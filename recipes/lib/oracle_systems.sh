@@ -13,7 +13,7 @@ ADVERSARIAL=(
     gan_seqgan gan_seqgan_constant gan_maligan gan_relgan gan_doc gan_gpt gan_scratchgan
 )
 DEFAULT_SYSTEMS=(gan_seqgan gan_seqgan_constant gan_maligan gan_relgan)
-SMALL_ROUNDS=100
+SMALL_ROUNDS=60
 
 budget_flags() {
     SIZES=()
@@ -23,7 +23,7 @@ budget_flags() {
         SIZES=(--vocabulary 30 --dim 4 --train 200 --held-out 50)
         ;;
     small)
-        ROUNDS=$SMALL_ROUNDS DISCRIMINATOR_STEPS=5 DISCRIMINATOR_PRETRAIN=200 EPOCHS=40
+        ROUNDS=$SMALL_ROUNDS DISCRIMINATOR_STEPS=5 DISCRIMINATOR_PRETRAIN=200 EPOCHS=25
         RELATIONAL_EPOCHS=4
         ;;
     full)
@@ -41,7 +41,7 @@ likelihood_flags() {
     local epochs="$EPOCHS"
     FLAGS=(
         --generator-pretrain-updates 1000000 --lr 0.01 "${IDLE_DISCRIMINATOR[@]}"
-        --best-checkpoint-metric sample_oracle_nll --patience 5
+        --best-checkpoint-metric sample_oracle_nll --patience 4
     )
     case "$1" in
     mle) FLAGS+=(--arch gan_seqgan) ;;
