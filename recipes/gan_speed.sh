@@ -48,7 +48,7 @@ done
 use_environment recipes
 OUTPUT="$(mkdir -p "$OUTPUT" && cd "$OUTPUT" && pwd)"
 DATA="$OUTPUT/oracle-$SENTENCES"
-step "oracle-$SENTENCES" python -m fairseq_genext.gan.oracle "$DATA" --train "$SENTENCES" \
+step "oracle-$SENTENCES" python -m fairseq_genext.data.oracle "$DATA" --train "$SENTENCES" \
     --held-out 64
 step "binarise-$SENTENCES" fairseq-preprocess --only-source --trainpref "$DATA/train.txt" \
     --srcdict "$DATA/dict.txt" --destdir "$DATA/bin"
