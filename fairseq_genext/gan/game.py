@@ -1,12 +1,13 @@
 """What one step of the game is played with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from fairseq_genext.gan.scores import Scores
-from fairseq_genext.modules.conditions import Condition
+from fairseq_genext.modules.conditions import Condition, Source
 from fairseq_genext.modules.samplers import SampleLength, Samples
 
 
@@ -16,8 +17,9 @@ class Game:
 
     Attributes:
         generator: an incremental decoder.
-        discriminator: maps a sequence and its mask to ``Scores``.
-        real: real sequences; as many are generated.
+        discriminator: maps a sequence and its mask to ``Scores``; where sequences are translations,
+            a ``PairDiscriminator``.
+        real: real sequences, with their condition; as many are generated.
         length: how long generated ones are.
         updates: updates in turns done before.
         condition: what the generator is given; None for fresh noise at every draw.
@@ -35,10 +37,16 @@ class Game:
         """Number of dictionary entries."""
         return len(self.generator.dictionary)
 
+    def judge(self, condition: Condition | None) -> Callable[[Tensor, Tensor], Scores]:
+        """The discriminator of sequences under ``condition``: beside their sources, if any."""
+        if isinstance(condition, Source):
+            return self.discriminator.beside(condition)
+        return self.discriminator
+
     def scores(self, samples: Samples) -> Scores:
         """What the discriminator says of generated or real sequences."""
         sequence = samples.tokens if samples.weights is None else samples.weights
-        return self.discriminator(sequence, samples.mask)
+        return self.judge(samples.condition)(sequence, samples.mask)
 
     def real_scores(self, needed: bool) -> Scores | None:
         """Scores of the real sequences, without gradient; None unless needed."""
@@ -57,7 +65,9 @@ def token_log_probs(generator: nn.Module, samples: Samples, length: SampleLength
     eos = generator.dictionary.eos()
     tokens = samples.tokens
     previous = torch.cat([torch.full_like(tokens[:, :1], eos), tokens[:, :-1]], dim=1)
-    arguments = {} if samples.condition is None else samples.condition.arguments
+    # Read anew: the samples were drawn without gradient.
+    condition = samples.condition
+    arguments = {} if condition is None else condition.read(generator).arguments
     logits, _ = generator(previous, **arguments)
     forbidden = torch.tensor(length.forbidden(generator.dictionary), device=tokens.device)
     log_probs = logits.float().index_fill(2, forbidden, -torch.inf).log_softmax(dim=-1)
