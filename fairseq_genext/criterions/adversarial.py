@@ -152,7 +152,7 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
         sample_size = sample["ntokens"]
         return nll, sample_size, self.log(sample, nll, sample_size, nll_loss=nll.data)
 
-    def game(self, generator, discriminator, condition: Condition | None, sample) -> Game:
+    def game(self, generator, discriminator, sample, condition: Condition | None = None) -> Game:
         """This step's players and real sequences."""
         real = sample["target"]
         return Game(
@@ -168,7 +168,7 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
         """The discriminator's loss on real sentences and as many generated ones."""
 
         def play(generator, discriminator, condition=None):
-            game = self.game(generator, discriminator, condition, sample)
+            game = self.game(generator, discriminator, sample, condition)
             fake = self.estimator.sample(game)
             real_scores, fake_scores = game.scores(game.real), game.scores(fake)
             loss = self.loss.discriminator(real_scores, fake_scores)
@@ -194,7 +194,7 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
         """The generator's loss against the discriminator, as the estimator gives it."""
 
         def play(generator, discriminator, condition=None):
-            game = self.game(generator, discriminator, condition, sample)
+            game = self.game(generator, discriminator, sample, condition)
             return self.estimator.generator_loss(game, self.loss)
 
         loss, figures = model(play=play, **sample["net_input"])

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from types import SimpleNamespace
 
 from fairseq.models import (
+    ARCH_MODEL_NAME_REGISTRY,
     FairseqEncoderDecoderModel,
     build_model,
     register_model,
@@ -137,12 +138,16 @@ def trained_generator(path: str) -> tuple[str, dict[str, Tensor]]:
         raise UsageError(f"--generator-checkpoint {path} {error}") from None
     model = getattr(state["cfg"], "model", None)
     name = getattr(model, "_name", None) or getattr(model, "arch", None)
+    name = ARCH_MODEL_NAME_REGISTRY.get(name, name)
     if name not in (*GENERATORS, NAME):
         raise UsageError(
             f"--generator-checkpoint {path} holds {name}; the generator of a conditional GAN is "
             f"{' or '.join(GENERATORS)}"
         )
-    config = model.generator_config if name == NAME else json.dumps(OmegaConf.to_container(model))
+    if name == NAME:
+        config = model.generator_config
+    else:
+        config = json.dumps({**OmegaConf.to_container(model), "_name": name})
     weights = {key: value for key, value in state["model"].items() if key.startswith(PLAYERS)}
     return config, weights
 
