@@ -91,7 +91,7 @@ class ConditionalGAN(CheckedLoading, FairseqEncoderDecoderModel):
             config, weights = trained_generator(cfg.generator_checkpoint)
         if not config:
             raise UsageError(
-                f"--arch {NAME} needs --generator-checkpoint: a trained {' or '.join(GENERATORS)}"
+                f"a conditional GAN needs --generator-checkpoint: a trained {' or '.join(GENERATORS)}"
             )
         generator = build_model(OmegaConf.create(json.loads(config)), task)
         if weights is not None:
