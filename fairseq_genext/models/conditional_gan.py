@@ -91,7 +91,8 @@ class ConditionalGAN(CheckedLoading, FairseqEncoderDecoderModel):
             config, weights = trained_generator(cfg.generator_checkpoint)
         if not config:
             raise UsageError(
-                f"a conditional GAN needs --generator-checkpoint: a trained {' or '.join(GENERATORS)}"
+                "a conditional GAN needs --generator-checkpoint: a trained "
+                f"{' or '.join(GENERATORS)}"
             )
         generator = build_model(OmegaConf.create(json.loads(config)), task)
         if weights is not None:
