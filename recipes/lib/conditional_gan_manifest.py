@@ -27,15 +27,13 @@ def main() -> None:
     parser.add_argument("--note", required=True)
     parser.add_argument("--command", required=True)
     args = parser.parse_args()
-    tables = []
-    for generator in args.generators:
-        names = [f"{generator}_{kind}" for kind in NOTES]
-        table = read_table(
-            args.folder, generator, names[0], args.budget, args.seed, " ".join(names), GREEDY
-        )
-        for system, note in zip(table["systems"], NOTES.values(), strict=True):
-            system["note"] = note
-        tables.append(table)
+    names = [f"{generator}_{kind}" for generator in args.generators for kind in NOTES]
+    table = read_table(
+        args.folder, "Before and after", names[0], args.budget, args.seed, " ".join(names), GREEDY
+    )
+    for system in table["systems"]:
+        generator, _, kind = system["name"].rpartition("_")
+        system |= {"baseline": f"{generator}_likelihood", "note": NOTES[kind]}
     data, test = describe_data(args.folder, args.data, args.languages)
     source, target = args.languages
     manifest = {
@@ -43,7 +41,7 @@ def main() -> None:
         "command": args.command,
         "notes": [f"{data}; seed {args.seed}. {args.note}"],
         **test,
-        "tables": tables,
+        "tables": [table],
     }
     yaml.safe_dump(manifest, sys.stdout, sort_keys=False, allow_unicode=True)
 
