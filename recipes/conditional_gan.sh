@@ -24,8 +24,8 @@ skips what is done.
                     .gz (valid and test are found too). Without it: the King James Bible and its
                     Basic English wording, from PyPI packages
   --source, --target  languages, as the files' endings (default: de and en; kjv and bbe without DATA)
-  --likelihood-updates N  of up to 2,000 tokens (default: 800)
-  --gan-updates N   in turns, of both players together, of up to 2,000 tokens (default: 400); as
+  --likelihood-updates N  of up to 2,000 tokens (default: 400)
+  --gan-updates N   in turns, of both players together, of up to 2,000 tokens (default: 100); as
                     many again train the discriminator alone before
   --seed S          (default: 1)
   --generators "…"  any of ${GENERATORS[*]} (default: all)
@@ -36,7 +36,7 @@ To start over, delete FOLDER.
 HELP
 }
 
-OUTPUT="$PROJECT/runs/conditional_gan" SOURCE="" TARGET="" LIKELIHOOD=800 GAN=400 SEED=1
+OUTPUT="$PROJECT/runs/conditional_gan" SOURCE="" TARGET="" LIKELIHOOD=400 GAN=100 SEED=1
 VOCABULARY=8000 CHOSEN="${GENERATORS[*]}" PAIRS="" TOKENS=2000
 COMMAND="bash recipes/conditional_gan.sh"
 for argument in "$@"; do
