@@ -9,9 +9,11 @@ lstm_seq2seq_doc          --arch               models/lstm_seq2seq_doc.py
 dbam                      --arch               models/dbam.py
 gpt_doc                   --arch               models/gpt_doc.py
 gan (preset gan_doc)      --arch               models/gan.py, with its players in gan/
+conditional_gan           --arch               models/conditional_gan.py (preset gan_seq2seq)
 gan_image (gan_image_doc) --arch               models/gan_image.py
 unconditional_generation  --task               tasks/unconditional_generation.py
 gan                       --task               tasks/gan.py
+conditional_gan           --task               tasks/conditional_gan.py
 gan_image                 --task               tasks/gan_image.py
 adversarial               --criterion          criterions/adversarial.py
 adversarial_image         --criterion          criterions/adversarial_image.py

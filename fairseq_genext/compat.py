@@ -21,10 +21,13 @@ def _supply_numpy_compat() -> None:
         np.compat = types.SimpleNamespace(long=int)
 
 
-def _allow_namespace_in_checkpoints() -> None:
-    # fairseq's own legacy architectures and criterions store an argparse.Namespace. It is a plain
-    # holder of values, so allowing this one class keeps weights-only loading safe.
-    torch.serialization.add_safe_globals([argparse.Namespace])
+def _allow_plain_values_in_checkpoints() -> None:
+    # fairseq's own legacy architectures and criterions store an argparse.Namespace, and --eval-bleu
+    # its counts as arrays of numbers. Both are plain holders of values, so allowing them keeps
+    # weights-only loading safe; without, a checkpoint cannot be loaded again.
+    arrays = [np._core.multiarray._reconstruct, np.ndarray, np.dtype]
+    numbers = [type(np.dtype(kind)) for kind in (np.int64, np.float32, np.float64)]
+    torch.serialization.add_safe_globals([argparse.Namespace, *arrays, *numbers])
 
 
 def _keep_last_batch() -> None:
@@ -68,6 +71,6 @@ def _say_too_long_in_one_line() -> None:
 def apply() -> None:
     """Applies every part; safe to call more than once."""
     _supply_numpy_compat()
-    _allow_namespace_in_checkpoints()
+    _allow_plain_values_in_checkpoints()
     _keep_last_batch()
     _say_too_long_in_one_line()

@@ -1,5 +1,7 @@
 """Small configurations of every architecture, and how tests build them."""
 
+import dataclasses
+import json
 from types import SimpleNamespace
 
 import torch
@@ -7,6 +9,7 @@ from fairseq.models import MODEL_REGISTRY
 
 from fairseq_genext.gan.discriminators import DISCRIMINATORS
 from fairseq_genext.gan.generators import GENERATORS
+from fairseq_genext.models.conditional_gan import ConditionalGANConfig
 from fairseq_genext.models.dbam import DBAMConfig
 from fairseq_genext.models.gan import GANConfig
 from fairseq_genext.models.gpt_doc import GPTDocConfig
@@ -109,17 +112,38 @@ DBAM = {
     }.items()
 }
 
+CONDITIONAL_GANS = {
+    f"{name}-{discriminator}": ConditionalGANConfig(
+        _name="conditional_gan",
+        generator_config=json.dumps(dataclasses.asdict(generator)),
+        max_source_positions=16,
+        max_target_positions=16,
+        discriminator=discriminator,
+        discriminator_embed_dim=8,
+        discriminator_hidden_dim=8,
+        discriminator_heads=2,
+        discriminator_representations=4,
+        discriminator_widths=[1, 2],
+        discriminator_filters=[4, 4],
+        discriminator_dropout=0.0,
+    )
+    for name, generator in (("lstm", SEQ2SEQ["seq2seq-lstm"]), ("dbam", DBAM["dbam-rnn"]))
+    for discriminator in DISCRIMINATORS
+}
 
-def initialised(config, dictionary):
+
+def initialised(config, dictionary, target_dictionary=None):
     """The model of ``config`` as its architecture initialises it, in eval mode."""
     torch.manual_seed(3)
-    task = SimpleNamespace(source_dictionary=dictionary, target_dictionary=dictionary)
+    task = SimpleNamespace(
+        source_dictionary=dictionary, target_dictionary=target_dictionary or dictionary
+    )
     return MODEL_REGISTRY[config._name].build_model(config, task).eval()
 
 
-def build(config, dictionary):
+def build(config, dictionary, target_dictionary=None):
     """The model of ``config``, with weights large enough that errors show."""
-    model = initialised(config, dictionary)
+    model = initialised(config, dictionary, target_dictionary)
     with torch.no_grad():
         for param in model.parameters():
             param.normal_(std=0.3)

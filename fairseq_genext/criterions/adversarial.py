@@ -29,6 +29,7 @@ from fairseq_genext.gan.progress import Progress
 from fairseq_genext.gan.rewards import REWARDS
 from fairseq_genext.gan.schedule import Phase, Turn
 from fairseq_genext.gan.settings import axis, settle
+from fairseq_genext.modules.conditions import Condition
 from fairseq_genext.modules.samplers import SampleLength, Samples
 
 
@@ -151,31 +152,33 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
         sample_size = sample["ntokens"]
         return nll, sample_size, self.log(sample, nll, sample_size, nll_loss=nll.data)
 
-    def game(self, generator, discriminator, sample) -> Game:
+    def game(self, generator, discriminator, sample, condition: Condition | None = None) -> Game:
         """This step's players and real sequences."""
         real = sample["target"]
         return Game(
             generator,
             discriminator,
-            Samples(real, real.ne(self.padding_idx)),
+            Samples(real, real.ne(self.padding_idx), condition=condition),
             self.length,
             self.turn.updates_in_turns,
+            condition,
         )
 
     def discriminator_turn(self, model, sample):
         """The discriminator's loss on real sentences and as many generated ones."""
 
-        def play(generator, discriminator):
-            game = self.game(generator, discriminator, sample)
+        def play(generator, discriminator, condition=None):
+            game = self.game(generator, discriminator, sample, condition)
             fake = self.estimator.sample(game)
             real_scores, fake_scores = game.scores_beside_real(fake)
             loss = self.loss.discriminator(real_scores, fake_scores)
             penalty = torch.zeros_like(loss)
             if self.loss.penalised and torch.is_grad_enabled():
-                penalty = self.loss.penalty(discriminator, game.real, fake, game.vocabulary)
+                judge = game.judge(condition)
+                penalty = self.loss.penalty(judge, game.real, fake, game.vocabulary)
             return loss, penalty, real_scores.mean(), fake_scores.mean()
 
-        loss, penalty, real, fake = model(play=play)
+        loss, penalty, real, fake = model(play=play, **sample["net_input"])
         figures = {
             "d_loss": loss.detach().float().sum(),
             "d_accuracy_real": real.detach().gt(0).sum(),
@@ -190,11 +193,11 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
     def generator_turn(self, model, sample):
         """The generator's loss against the discriminator, as the estimator gives it."""
 
-        def play(generator, discriminator):
-            game = self.game(generator, discriminator, sample)
+        def play(generator, discriminator, condition=None):
+            game = self.game(generator, discriminator, sample, condition)
             return self.estimator.generator_loss(game, self.loss)
 
-        loss, figures = model(play=play)
+        loss, figures = model(play=play, **sample["net_input"])
         loss = loss.float().sum()
         batch_size = sample["target"].size(0)
         figures = {name: value * batch_size for name, value in figures.items()}

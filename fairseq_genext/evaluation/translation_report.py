@@ -16,6 +16,7 @@ relative to itself, says what was compared:
         baseline: lstm              # the system that the paired tests compare with
         systems:
           - name: dbam
+            baseline: lstm            # where it has one of its own, else the table's
             note: what to know when reading its row
             parameters: 4470000
             runs:                   # one a seed
@@ -87,39 +88,53 @@ def read_manifest(path: Path) -> Manifest:
         check_systems(table["systems"], f"{where}: systems", "name", "runs")
         if table["baseline"] not in [system["name"] for system in table["systems"]]:
             raise UsageError(f"{where} has no system called {table['baseline']!r}, its baseline")
+        baselines = own_baselines(table)
+        for system, baseline in baselines.items():
+            if baselines.get(baseline) != baseline:
+                raise UsageError(
+                    f"{where}: {baseline!r}, the baseline of {system}, must be a system of the "
+                    "table and its own baseline"
+                )
         for system in table["systems"]:
             for run in system["runs"]:
                 require(run, f"{where}: {system['name']}: a run", "seed", "translations")
     return manifest
 
 
+def own_baselines(table: dict) -> dict[str, str]:
+    """The baseline of every system of a table, by the systems' names."""
+    return {
+        system["name"]: system.get("baseline", table["baseline"]) for system in table["systems"]
+    }
+
+
 def measure_runs(manifest: Manifest, table: dict) -> tuple[list[dict], list[str]]:
     """One row for every system, seed and decoding of a table, and sacrebleu's signatures.
 
-    A system is tested against the baseline's run of the same seed, or, where the baseline has none,
+    A system is tested against its baseline's run of the same seed, or, where the baseline has none,
     against its first.
     """
     references = manifest.lines(manifest.entries["references"])
     runs, hypotheses = {}, {}
+    baselines = own_baselines(table)
     for system in table["systems"]:
         for run in system["runs"]:
             for made in run["translations"]:
                 key = system["name"], made["decoding"], run["seed"]
                 path = manifest.folder / made["hypotheses"]
                 hypotheses[key] = translation.read_aligned(path, references)
-                runs[key] = {**system, **run, **made}
+                runs[key] = {**system, **run, **made, "baseline": baselines[system["name"]]}
     rows, signatures = [], []
-    for decoding in dict.fromkeys(decoding for _, decoding, _ in runs):
-        keys = [key for key in runs if key[1] == decoding]
-        bases = {seed: key for key in keys if key[0] == table["baseline"] for seed in key[2:]}
+    compared_with = dict.fromkeys((row["decoding"], row["baseline"]) for row in runs.values())
+    for decoding, baseline in compared_with:
+        keys = [key for key in runs if key[1] == decoding and baselines[key[0]] == baseline]
+        bases = {seed: key for key in keys if key[0] == baseline for seed in key[2:]}
         if not bases:
-            raise UsageError(f"{table['baseline']}, a baseline, has no translations by {decoding}")
+            raise UsageError(f"{baseline}, a baseline, has no translations by {decoding}")
         first = next(iter(bases.values()))
         for base in bases.values():
             group = [base] + [
-                key
-                for key in keys
-                if key[0] != table["baseline"] and bases.get(key[2], first) == base
+                key for key in keys if key[0] != baseline and bases.get(key[2], first) == base
             ]
             compared, signatures = compare({str(key): hypotheses[key] for key in group}, references)
             for key in group:
@@ -139,7 +154,10 @@ def mean_over_seeds(rows: list[dict]) -> list[dict]:
         groups.setdefault((row["name"], row["decoding"]), []).append(row)
     means = []
     for group in groups.values():
-        mean = {name: group[0].get(name) for name in ("name", "decoding", "parameters", "note")}
+        mean = {
+            name: group[0].get(name)
+            for name in ("name", "baseline", "decoding", "parameters", "note")
+        }
         for name in (
             "updates", "seconds", "tokens_per_second", "sentences_per_second", "bleu", "bleu_ci",
             "chrf", "chrf_ci", "difference",
@@ -155,18 +173,18 @@ def mean_over_seeds(rows: list[dict]) -> list[dict]:
     return means
 
 
-def findings(table: dict, means: list[dict], copied: dict) -> list[str]:
+def findings(means: list[dict], copied: dict) -> list[str]:
     """What the figures say, in a few sentences, for a reader in a hurry."""
     said = []
     for row in means:
-        if row["name"] == table["baseline"]:
+        if row["name"] == row["baseline"]:
             continue
         sure = row["worst_p"] is not None and row["worst_p"] < LEVEL
         each = f" for each of {row['seeds']} seeds" if row["seeds"] > 1 else ""
         direction = "above" if row["difference"] > 0 else "below"
         said.append(
             f"{row['name']}, {row['decoding']}: BLEU {row['bleu']:.1f}, "
-            f"{abs(row['difference']):.1f} {direction} {table['baseline']}"
+            f"{abs(row['difference']):.1f} {direction} {row['baseline']}"
             + (
                 f" (p ≤ {max(row['worst_p'], 0.001):.3f}{each})."
                 if sure
@@ -216,7 +234,7 @@ def write_report(manifest: Manifest, folder: Path) -> None:
                 "title": table["title"],
                 "note": table.get("note"),
                 "baseline": table["baseline"],
-                "findings": findings(table, means, copied),
+                "findings": findings(means, copied),
                 "means": means,
                 "runs": runs,
             }

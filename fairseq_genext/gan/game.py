@@ -1,5 +1,6 @@
 """What one step of the game is played with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fairseq_genext.gan.scores import Scores
-from fairseq_genext.modules.conditions import Condition
+from fairseq_genext.modules.conditions import Condition, Source
 from fairseq_genext.modules.samplers import SampleLength, Samples
 
 
@@ -17,8 +18,9 @@ class Game:
 
     Attributes:
         generator: an incremental decoder.
-        discriminator: maps a sequence and its mask to ``Scores``.
-        real: real sequences; as many are generated.
+        discriminator: maps a sequence and its mask to ``Scores``; where sequences are translations,
+            a ``PairDiscriminator``.
+        real: real sequences, with their condition; as many are generated.
         length: how long generated ones are.
         updates: updates in turns done before.
         condition: what the generator is given; None for fresh noise at every draw.
@@ -36,10 +38,16 @@ class Game:
         """Number of dictionary entries."""
         return len(self.generator.dictionary)
 
+    def judge(self, condition: Condition | None) -> Callable[[Tensor, Tensor], Scores]:
+        """The discriminator of sequences under ``condition``: beside their sources, if any."""
+        if isinstance(condition, Source):
+            return self.discriminator.beside(condition)
+        return self.discriminator
+
     def scores(self, samples: Samples) -> Scores:
         """What the discriminator says of generated or real sequences."""
         sequence = samples.tokens if samples.weights is None else samples.weights
-        return self.discriminator(sequence, samples.mask)
+        return self.judge(samples.condition)(sequence, samples.mask)
 
     def scores_beside_real(self, fake: Samples) -> tuple[Scores, Scores]:
         """What the discriminator says of the real sequences and of ``fake``.
@@ -56,10 +64,16 @@ class Game:
                 [F.pad(part, (0, time - part.size(1)), value=filling) for part in (real, generated)]
             )
 
-        scores = self.discriminator(
-            together(self.real.tokens, fake.tokens, pad), together(self.real.mask, fake.mask, 0)
+        condition = self.condition
+        if condition is not None:  # that of both
+            rows = torch.arange(len(self.real), device=fake.tokens.device)
+            condition = condition.select(rows.repeat(2))
+        both = Samples(
+            together(self.real.tokens, fake.tokens, pad),
+            together(self.real.mask, fake.mask, 0),
+            condition=condition,
         )
-        return scores.split(len(self.real))
+        return self.scores(both).split(len(self.real))
 
     def real_scores(self, needed: bool) -> Scores | None:
         """Scores of the real sequences, without gradient; None unless needed."""
@@ -78,7 +92,9 @@ def token_log_probs(generator: nn.Module, samples: Samples, length: SampleLength
     eos = generator.dictionary.eos()
     tokens = samples.tokens
     previous = torch.cat([torch.full_like(tokens[:, :1], eos), tokens[:, :-1]], dim=1)
-    arguments = {} if samples.condition is None else samples.condition.arguments
+    # Read anew: the samples were drawn without gradient.
+    condition = samples.condition
+    arguments = {} if condition is None else condition.read(generator).arguments
     logits, _ = generator(previous, **arguments)
     forbidden = torch.tensor(length.forbidden(generator.dictionary), device=tokens.device)
     log_probs = logits.float().index_fill(2, forbidden, -torch.inf).log_softmax(dim=-1)

@@ -106,7 +106,7 @@ def sample_with_rollouts(
     rows = torch.arange(batch_size, device=device)  # whose turn it is to grow
     previous = torch.full((batch_size, 1), eos, device=device)
     state: dict = {}
-    given = condition
+    given = condition.read(decoder)
     for step in range(steps):
         features, _ = decoder(
             previous, incremental_state=state, features_only=True, **given.arguments
@@ -158,7 +158,7 @@ def rollout_rewards(
     samples: Samples,
     completions: Completions,
     rollouts: int,
-    reward: Callable[[Tensor, Tensor], Tensor],
+    reward: Callable[[Samples], Tensor],
 ) -> Tensor:
     """Q of every token, ``(batch, time)``, 0 in the padding.
 
@@ -166,21 +166,24 @@ def rollout_rewards(
         samples: the sampled texts.
         completions: ``rollouts`` completions of each proper prefix of each sample.
         rollouts: completions of a prefix.
-        reward: maps ids ``(sequences, time)`` and their mask to rewards ``(sequences,)``.
+        reward: maps texts to rewards ``(sequences,)``.
     """
     lengths = samples.mask.sum(dim=1)
     values = samples.mask.new_zeros(samples.tokens.shape, dtype=torch.float)
     last = (torch.arange(len(samples), device=lengths.device), lengths - 1)
-    values[last] = reward(samples.tokens, samples.mask).float()
+    values[last] = reward(samples).float()
     if completions.tokens.size(0) > 0:
+        pieces = torch.arange(completions.tokens.size(0), device=lengths.device).split(SCORED_ROWS)
         earned = torch.cat(
             [
-                reward(some, mask).float()
-                for some, mask in zip(
-                    completions.tokens.split(SCORED_ROWS),
-                    completions.mask.split(SCORED_ROWS),
-                    strict=True,
-                )
+                reward(
+                    Samples(
+                        completions.tokens[some],
+                        completions.mask[some],
+                        condition=samples.condition.select(completions.sample[some]),
+                    )
+                ).float()
+                for some in pieces
             ]
         )
         values.index_put_(

@@ -29,7 +29,36 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass
-class GANConfig(FairseqDataclass):
+class DiscriminatorConfig(FairseqDataclass):
+    discriminator: str = field(
+        default="cnn", metadata={"help": f"one of {', '.join(DISCRIMINATORS)}"}
+    )
+    discriminator_embed_dim: int = field(default=64, metadata={"help": "embedding width"})
+    discriminator_widths: List[int] = field(
+        default_factory=lambda: [1, 2, 3, 4, 5],
+        metadata={"help": "cnn, multi_representation: n-gram widths, by commas"},
+    )
+    discriminator_filters: List[int] = field(
+        default_factory=lambda: [64, 64, 64, 64, 64],
+        metadata={"help": "cnn, multi_representation: number of filters for each width, by commas"},
+    )
+    discriminator_representations: int = field(
+        default=64,
+        metadata={"help": "multi_representation: slices that the embedding is cut into"},
+    )
+    discriminator_cell: str = field(default="lstm", metadata={"help": "rnn: lstm, gru or rnn"})
+    discriminator_hidden_dim: int = field(
+        default=256, metadata={"help": "rnn: recurrent width; transformer: width inside the MLP"}
+    )
+    discriminator_layers: int = field(
+        default=1, metadata={"help": "rnn, transformer: number of layers"}
+    )
+    discriminator_heads: int = field(default=4, metadata={"help": "transformer: attention heads"})
+    discriminator_dropout: float = field(default=0.25, metadata={"help": "discriminator's dropout"})
+
+
+@dataclass
+class GANConfig(DiscriminatorConfig):
     generator: str = field(default="rnn", metadata={"help": f"one of {', '.join(GENERATORS)}"})
     noise_input: str = field(
         default="state",
@@ -67,31 +96,6 @@ class GANConfig(FairseqDataclass):
         default=256,
         metadata={"help": "longest sequence, in tokens, of a gpt or transformer player"},
     )
-    discriminator: str = field(
-        default="cnn", metadata={"help": f"one of {', '.join(DISCRIMINATORS)}"}
-    )
-    discriminator_embed_dim: int = field(default=64, metadata={"help": "embedding width"})
-    discriminator_widths: List[int] = field(
-        default_factory=lambda: [1, 2, 3, 4, 5],
-        metadata={"help": "cnn, multi_representation: n-gram widths, by commas"},
-    )
-    discriminator_filters: List[int] = field(
-        default_factory=lambda: [64, 64, 64, 64, 64],
-        metadata={"help": "cnn, multi_representation: number of filters for each width, by commas"},
-    )
-    discriminator_representations: int = field(
-        default=64,
-        metadata={"help": "multi_representation: slices that the embedding is cut into"},
-    )
-    discriminator_cell: str = field(default="lstm", metadata={"help": "rnn: lstm, gru or rnn"})
-    discriminator_hidden_dim: int = field(
-        default=256, metadata={"help": "rnn: recurrent width; transformer: width inside the MLP"}
-    )
-    discriminator_layers: int = field(
-        default=1, metadata={"help": "rnn, transformer: number of layers"}
-    )
-    discriminator_heads: int = field(default=4, metadata={"help": "transformer: attention heads"})
-    discriminator_dropout: float = field(default=0.25, metadata={"help": "discriminator's dropout"})
 
 
 @register_model("gan", dataclass=GANConfig)
@@ -144,6 +148,10 @@ class GAN(CheckedLoading, FairseqLanguageModel):
         """Longest sequence that both players can read."""
         return min(self.decoder.max_positions(), self.discriminator.max_positions())
 
+    def longest_sample(self) -> int:
+        """Longest text, in tokens, that both players can read."""
+        return self.max_positions()
+
 
 def check(cfg: GANConfig) -> None:
     """Raises UsageError for a flag whose value does not exist or does not fit another's."""
@@ -171,8 +179,15 @@ def start_from_checkpoint(generator: nn.Module, cfg: GANConfig) -> None:
     except ValueError as error:
         raise UsageError(f"--generator-checkpoint {cfg.generator_checkpoint} {error}") from None
     logger.info("the generator starts from %s", cfg.generator_checkpoint)
-    # The run's settings, which fairseq saves beside the weights: whoever loads those must not need
-    # the first file again.
+    settle_run(cfg, generator_checkpoint="")
+
+
+def settle_run(cfg: FairseqDataclass, **values) -> None:
+    """Changes the run's settings of its model, which fairseq saves beside the weights.
+
+    Whoever loads the weights must not need the files again that the model was built from.
+    """
     run = cfg._get_parent() if OmegaConf.is_config(cfg) else None
     if run is not None:
-        run.model.generator_checkpoint = ""
+        for name, value in values.items():
+            run.model[name] = value

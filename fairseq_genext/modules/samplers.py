@@ -1,4 +1,4 @@
-"""Unrolls a decoder token by token from nothing, for training and validation.
+"""Unrolls a decoder token by token, for training and validation.
 
 Generation commands use fairseq's own ``SequenceGenerator``; this loop exists because a GAN's
 samples must be able to carry a gradient, and to be drawn by the thousand.
@@ -81,13 +81,14 @@ def unroll(
     forbidden = torch.tensor(length.forbidden(decoder.dictionary), device=device)
     if condition is None:
         condition = draw_condition(decoder, batch_size)
+    given = condition.read(decoder)
     # fairseq's language models start from the end of the sentence before.
     tokens = torch.full((batch_size, 1), eos, device=device)
     alive = torch.ones(batch_size, dtype=torch.bool, device=device)
     embeddings, state, masks, weights = None, {}, [], []
     for _ in range(length.maximum):
         logits, _ = decoder(
-            tokens, incremental_state=state, token_embeddings=embeddings, **condition.arguments
+            tokens, incremental_state=state, token_embeddings=embeddings, **given.arguments
         )
         logits = logits[:, -1].float().index_fill(1, forbidden, -torch.inf)
         chosen, weight = choose(logits)

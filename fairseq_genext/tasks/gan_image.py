@@ -20,7 +20,7 @@ from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.gan.players import require_two_player_optimizer
 from fairseq_genext.gan.schedule import Schedule
 from fairseq_genext.models.gan_image import GANImage
-from fairseq_genext.tasks.gan import draw_apart_from_other_processes
+from fairseq_genext.tasks.turns import draw_apart_from_other_processes
 
 
 @dataclass

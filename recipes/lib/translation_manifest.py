@@ -21,13 +21,14 @@ NOTES = {
     "dbam_one_modulation_decoder": "the first modulation decoder only",
     "dbam_no_arlm_loss": "the encoder is not trained as a language model",
 }
+DECODINGS = {"greedy": "greedy", "beam": "beam 5"}  # name in files to name in the report
 TRANSLATED = re.compile(r"Translated .*\(([\d.]+) sentences/s")
 
 
-def translations(folder: Path, name: str) -> list[dict]:
+def translations(folder: Path, name: str, decodings: dict[str, str]) -> list[dict]:
     """The files that a system's run has translated, and how fast."""
     made = []
-    for decoding, shown in (("greedy", "greedy"), ("beam", "beam 5")):
+    for decoding, shown in decodings.items():
         log = (folder / "logs" / f"translate-{name}-{decoding}.log").read_text(encoding="utf-8")
         speed = TRANSLATED.findall(log)
         made.append(
@@ -46,7 +47,15 @@ def tokens_per_second(folder: Path, name: str) -> float:
     return float(curves.query("split == 'train' and metric == 'wps'")["value"].median())
 
 
-def read_table(folder: Path, title: str, baseline: str, updates: str, seeds: str, names: str):
+def read_table(
+    folder: Path,
+    title: str,
+    baseline: str,
+    updates: str,
+    seeds: str,
+    names: str,
+    decodings: dict[str, str] = DECODINGS,
+) -> dict:
     """A table of the manifest."""
     systems = []
     for system in names.split():
@@ -58,7 +67,7 @@ def read_table(folder: Path, title: str, baseline: str, updates: str, seeds: str
                     "seed": int(seed),
                     **trained(folder, name),
                     "tokens_per_second": tokens_per_second(folder, name),
-                    "translations": translations(folder, name),
+                    "translations": translations(folder, name, decodings),
                 }
             )
         parameters = runs[0]["parameters"]
@@ -68,6 +77,19 @@ def read_table(folder: Path, title: str, baseline: str, updates: str, seeds: str
     if baseline not in names.split():
         baseline = names.split()[0]
     return {"title": title, "baseline": baseline, "systems": systems}
+
+
+def describe_data(folder: Path, data: Path, languages: list[str]) -> tuple[str, dict[str, str]]:
+    """A line about the training data, and the manifest's entries of the test split."""
+    source, target = languages
+    vocabulary, pairs = (
+        sum(1 for _ in (data / name).open(encoding="utf-8"))
+        for name in ("pieces.vocab", f"train.{source}")
+    )
+    return f"{vocabulary:,} joint sentencepieces; {pairs:,} pairs to train on", {
+        "source": str((data / f"test.{source}").relative_to(folder)),
+        "references": str((data / f"test.{target}").relative_to(folder)),
+    }
 
 
 def main() -> None:
@@ -87,21 +109,16 @@ def main() -> None:
             f"{updates} updates of up to {args.tokens:,} tokens for every system, "
             f"seed {', '.join(seeds.split())}."
         )
-    vocabulary, pairs = (
-        sum(1 for _ in (args.data / name).open(encoding="utf-8"))
-        for name in ("pieces.vocab", f"train.{source}")
-    )
+    data, test = describe_data(args.folder, args.data, args.languages)
     manifest = {
         "title": f"Translation systems side by side: {source} to {target}",
         "command": args.command,
         "notes": [
-            f"{vocabulary:,} joint sentencepieces; {pairs:,} pairs to train on; "
-            "the checkpoint with the best validation likelihood translates the test "
+            f"{data}; the checkpoint with the best validation likelihood translates the test "
             "split. Seconds and speeds are as the runs found the machine; "
             "recipes/translation_speed.sh reads speeds in turns."
         ],
-        "source": str((args.data / f"test.{source}").relative_to(args.folder)),
-        "references": str((args.data / f"test.{target}").relative_to(args.folder)),
+        **test,
         "tables": tables,
     }
     yaml.safe_dump(manifest, sys.stdout, sort_keys=False, allow_unicode=True)

@@ -117,7 +117,17 @@ def test_every_system_trains_from_its_start_to_the_end_of_the_budget(corpus, tmp
     sizes = {}
     for name in LIKELIHOOD + GANS:
         folder = tmp_path / "models" / f"{name}.1"
-        flags = [*flags_of(name, tmp_path), "--save-dir", folder, "--seed", 1, "--num-workers", 0, "--max-sample-length", 8]
+        flags = [
+            *flags_of(name, tmp_path),
+            "--save-dir",
+            folder,
+            "--seed",
+            1,
+            "--num-workers",
+            0,
+            "--max-sample-length",
+            8,
+        ]
         run(
             "fairseq-train", corpus / "lm", *flags, "--valid-samples", 20, folder=tmp_path
         ) if "gan" in flags else run("fairseq-train", corpus / "lm", *flags, folder=tmp_path)

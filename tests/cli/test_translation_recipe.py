@@ -59,6 +59,32 @@ def test_report(made):
     assert '--systems "lstm dbam"' in (output / "report" / "translation_report.md").read_text()
 
 
+def test_conditional_gan_report(pairs):
+    """Before, after, and the control, each against the before of its own generator."""
+    done = recipe(
+        "conditional_gan.sh", pairs, "--source", "en", "--target", "up", "--vocabulary", 60,
+        "--likelihood-updates", 3, "--gan-updates", 2, "--generators", "dbam",
+        "--output", pairs / "gan", cwd=pairs,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    figures = json.loads((pairs / "gan" / "report" / "translation_report.json").read_text())
+    (table,) = figures["tables"]
+    rows = {row["name"]: row for row in table["runs"]}
+    assert list(rows) == ["dbam_likelihood", "dbam_gan", "dbam_constant"]
+    assert table["baseline"] == "dbam_likelihood"
+    assert [row["updates"] for row in rows.values()] == [3, 4, 4]
+    assert rows["dbam_gan"]["parameters"] > rows["dbam_likelihood"]["parameters"]
+    assert "tok:13a" in done.stdout and "the control" in done.stdout
+
+
+def test_conditional_gan_generators(tmp_path):
+    done = recipe("conditional_gan.sh", "--generators", "lstm", "--output", "out", cwd=tmp_path)
+    assert done.returncode == 1 and not list(tmp_path.iterdir())
+    assert done.stderr == (
+        "error: there is no generator lstm; choose among lstm_seq2seq_doc dbam\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("argv", "says"),
     [

@@ -63,8 +63,8 @@ class ReinforceEstimator(Estimator):
         def of_logits(scores: Scores) -> Tensor:
             return self.reward(scores.logits.float())
 
-        def of_sequences(tokens: Tensor, mask: Tensor) -> Tensor:
-            scores = game.discriminator(tokens, mask)
+        def of_sequences(texts: Samples) -> Tensor:
+            scores = game.scores(texts)
             return scores.mean(of_logits(scores))
 
         if self.rollouts > 0:

@@ -9,6 +9,21 @@ from torch import nn
 NOISE = "noise."
 
 
+def read_checkpoint(path: str) -> dict:
+    """What fairseq saved, on the CPU.
+
+    Raises:
+        ValueError: the file is missing or no fairseq checkpoint.
+    """
+    if not os.path.isfile(path):
+        raise ValueError("does not exist")
+    try:
+        state = checkpoint_utils.load_checkpoint_to_cpu(path)
+        return {"cfg": state.get("cfg"), "model": state["model"]}
+    except Exception as error:  # torch and fairseq raise a dozen kinds for a file of another kind
+        raise ValueError(f"is not a fairseq checkpoint ({type(error).__name__})") from None
+
+
 def load_weights(generator: nn.Module, path: str) -> None:
     """Takes the decoder of a fairseq checkpoint, of a language model or of another GAN.
 
@@ -20,12 +35,7 @@ def load_weights(generator: nn.Module, path: str) -> None:
         ValueError: the file is missing, no fairseq checkpoint, or its decoder is of another kind or
             size than the generator.
     """
-    if not os.path.isfile(path):
-        raise ValueError("does not exist")
-    try:
-        trained = checkpoint_utils.load_checkpoint_to_cpu(path)["model"]
-    except Exception as error:  # torch and fairseq raise a dozen kinds for a file of another kind
-        raise ValueError(f"is not a fairseq checkpoint ({type(error).__name__})") from None
+    trained = read_checkpoint(path)["model"]
     prefix = "decoder."
     trained = {
         name.removeprefix(prefix): weight

@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 from fairseq.criterions import CRITERION_REGISTRY
+from gan_axes import ESTIMATORS, Task, admitted
 from small_models import GANS_BY_PLAYERS, initialised
 
 from fairseq_genext.criterions.adversarial import AdversarialConfig
@@ -14,13 +15,6 @@ from fairseq_genext.gan.generators import GENERATORS
 from fairseq_genext.gan.losses import LOSSES
 from fairseq_genext.gan.schedule import Phase, Turn
 
-ESTIMATORS = {
-    "straight-through": {"gradient_estimator": "gumbel"},
-    "soft": {"gradient_estimator": "gumbel", "gumbel_samples": "soft", "gumbel_feedback": "hard"},
-    "whole": {"gradient_estimator": "reinforce", "reward_baseline": "others"},
-    "rollouts": {"gradient_estimator": "reinforce", "rollouts": 2, "reward_baseline": "moving"},
-    "mali": {"gradient_estimator": "mali"},
-}
 TARGET = torch.tensor([[5, 6, 7, 2], [8, 2, 1, 1], [9, 9, 2, 1], [7, 6, 5, 2]])
 SAMPLE = {
     "id": torch.arange(4),
@@ -29,20 +23,6 @@ SAMPLE = {
     "ntokens": 13,
     "nsentences": 4,
 }
-
-
-class Task:
-    """What a criterion reads of its task."""
-
-    def __init__(self, dictionary):
-        self.target_dictionary = dictionary
-
-
-def admitted(loss: str, estimator: str, discriminator: str) -> bool:
-    """Mali needs bce; mali and rollouts need a score of whole sequences."""
-    if estimator == "mali" and loss != "bce":
-        return False
-    return not (estimator in ("mali", "rollouts") and discriminator == "rnn")
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)

@@ -125,6 +125,23 @@ def test_figures(folder, monkeypatch):
             assert len(set(image.convert("L").resize((64, 64)).tobytes())) > 5
 
 
+def test_a_system_may_have_a_baseline_of_its_own(folder, monkeypatch):
+    path = folder / "manifest.yaml"
+    manifest = yaml.safe_load(path.read_text())
+    _, good, worse = manifest["tables"][0]["systems"]
+    good["baseline"] = "good"
+    worse["baseline"] = "good"
+    path.write_text(yaml.safe_dump(manifest))
+    out = make(folder, monkeypatch)
+    (table,) = json.loads((out / "translation_report.json").read_text())["tables"]
+    runs = {(row["name"], row["seed"]): row for row in table["runs"]}
+    assert len(runs) == len(table["runs"]) == 5
+    assert runs["as poor", 7]["difference"] == pytest.approx(bleu("poor3.txt") - bleu("good1.txt"))
+    assert all(runs[name, 1].get("difference") is None for name in ("poor", "good"))
+    assert any("below good (p" in line for line in table["findings"])
+    assert "or the baseline that a finding names" in (out / "translation_report.html").read_text()
+
+
 def test_copying_that_is_not_beaten_is_called_that(folder, monkeypatch):
     (folder / "source.txt").write_text("\n".join(REFERENCES) + "\n")
     out = make(folder, monkeypatch)
@@ -156,6 +173,10 @@ def test_intervals_and_p_are_sacrebleus_command_lines(folder):
     [
         ({"baseline": "best"}, "has no system called 'best', its baseline"),
         ({"systems": []}, "must be a list of systems"),
+        (
+            {"systems": [{"name": "poor", "baseline": "best", "runs": [run_of(1, "poor1.txt")]}]},
+            "'best', the baseline of poor, must be a system",
+        ),
         ({"systems": [{"name": "poor"}]}, "has no entry 'runs'"),
         (
             {"systems": [{"name": "poor", "runs": [run_of(1, "gone.txt")]}]},

@@ -6,7 +6,7 @@ from small_models import LANGUAGE_MODELS, build
 
 from fairseq_genext.gan.rollouts import Draws, rollout_rewards, sample_with_rollouts
 from fairseq_genext.modules.conditions import draw_condition
-from fairseq_genext.modules.samplers import SampleLength, inverse_cdf
+from fairseq_genext.modules.samplers import SampleLength, Samples, inverse_cdf
 
 
 def continued(decoder, prefix, numbers, length, arguments):
@@ -23,10 +23,10 @@ def continued(decoder, prefix, numbers, length, arguments):
     return tokens
 
 
-def worth(tokens, mask):
+def worth(texts):
     """A reward that differs from text to text."""
-    places = torch.arange(1, tokens.size(1) + 1)
-    return ((tokens * mask * places).sum(1) % 17).float()
+    places = torch.arange(1, texts.tokens.size(1) + 1)
+    return ((texts.tokens * texts.mask * places).sum(1) % 17).float()
 
 
 @pytest.mark.parametrize("name", LANGUAGE_MODELS)
@@ -63,7 +63,7 @@ def test_equal_to_one_by_one(name, length, dictionary):
                 ]
                 number += rollouts
             earned = [
-                worth(torch.tensor([ending]), torch.ones(1, len(ending))).item()
+                worth(Samples(torch.tensor([ending]), torch.ones(1, len(ending)))).item()
                 for ending in endings
             ]
             assert rewards[row, prefix - 1].item() == pytest.approx(sum(earned) / len(earned))

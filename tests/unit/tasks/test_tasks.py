@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 
 from fairseq_genext.data.noise_dataset import NoiseDataset
 from fairseq_genext.gan.progress import Progress
-from fairseq_genext.tasks.gan import GANTask, GANTaskConfig, draw_apart_from_other_processes
+from fairseq_genext.tasks.gan import GANTask, GANTaskConfig
+from fairseq_genext.tasks.turns import draw_apart_from_other_processes
 from fairseq_genext.tasks.unconditional_generation import (
     UnconditionalGenerationConfig,
     UnconditionalGenerationTask,

@@ -1,0 +1,111 @@
+"""Every estimator, loss and discriminator with both seq2seq generators: both players move."""
+
+import itertools
+
+import pytest
+import torch
+from fairseq.criterions import CRITERION_REGISTRY
+from gan_axes import ESTIMATORS, Task, admitted
+from small_models import CONDITIONAL_GANS, initialised
+from torch.nn import functional as F
+
+from fairseq_genext.criterions.adversarial import AdversarialConfig
+from fairseq_genext.gan.discriminators import DISCRIMINATORS
+from fairseq_genext.gan.losses import LOSSES
+from fairseq_genext.gan.schedule import Phase, Turn
+
+TARGET = torch.tensor([[5, 6, 7, 2], [8, 2, 1, 1], [9, 9, 2, 1], [7, 6, 5, 2]])
+SAMPLE = {
+    "id": torch.arange(4),
+    "net_input": {
+        "src_tokens": torch.tensor([[5, 6, 2], [1, 8, 2], [9, 3, 2], [1, 7, 2]]),
+        "src_lengths": torch.tensor([3, 2, 3, 2]),
+        "prev_output_tokens": torch.tensor(
+            [[2, 5, 6, 7], [2, 8, 1, 1], [2, 9, 9, 1], [2, 7, 6, 5]]
+        ),
+    },
+    "target": TARGET,
+    "ntokens": 13,
+    "nsentences": 4,
+}
+
+
+def criterion(dictionary, **flags):
+    config = AdversarialConfig(max_sample_length=5, fixed_length=False, seed=1, **flags)
+    return CRITERION_REGISTRY["adversarial"](config, Task(dictionary))
+
+
+def moved(module) -> bool:
+    gradients = [param.grad for param in module.parameters() if param.grad is not None]
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    return sum(gradient.abs().sum() for gradient in gradients) > 0
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("generator", ["lstm", "dbam"])
+def test_grid(generator, estimator, dictionary):
+    combinations = 0
+    for loss, name in itertools.product(LOSSES, DISCRIMINATORS):
+        if not admitted(loss, estimator, name):
+            continue
+        model = initialised(CONDITIONAL_GANS[f"{generator}-{name}"], dictionary).train()
+        play = criterion(dictionary, gan_loss=loss, **ESTIMATORS[estimator])
+        play.check_discriminator(model.discriminator.per_token)
+        torch.manual_seed(4)
+        play.begin_turn(Turn(Phase.TURNS, "discriminator", 3))
+        play(model, SAMPLE)[0].backward()
+        assert moved(model.discriminator), (loss, name)
+        assert not moved(model.encoder) and not moved(model.decoder), (loss, name)
+        model.zero_grad()
+        play.begin_turn(Turn(Phase.TURNS, "generator", 3))
+        value, size, _ = play(model, SAMPLE)
+        value.backward()
+        assert torch.isfinite(value) and size == 4
+        assert moved(model.encoder) and moved(model.decoder), (loss, name)
+        combinations += 1
+    assert combinations == {"mali": 3, "rollouts": 12}.get(estimator, 16)
+
+
+@pytest.mark.parametrize("name", ["lstm-cnn", "dbam-rnn"])
+def test_likelihood_is_teacher_forcing_given_the_source(name, dictionary):
+    model = initialised(CONDITIONAL_GANS[name], dictionary).train()
+    torch.manual_seed(4)
+    loss, size, log = criterion(dictionary)(model, SAMPLE)
+    inputs = SAMPLE["net_input"]
+    torch.manual_seed(4)
+    logits, _ = model.decoder(
+        inputs["prev_output_tokens"],
+        encoder_out=model.encoder(inputs["src_tokens"], inputs["src_lengths"]),
+    )
+    expected = F.cross_entropy(
+        logits.transpose(1, 2), TARGET, ignore_index=dictionary.pad(), reduction="sum"
+    )
+    torch.testing.assert_close(loss, expected)
+    assert size == 13 and log["nll_loss"] == loss
+
+
+@pytest.mark.parametrize("name", ["lstm-cnn", "dbam-rnn"])
+def test_plain_samples_have_no_dropout_in_the_encoder_either(name, dictionary):
+    """Sampling leaves the modes of encoder and decoder as they were."""
+    model = initialised(CONDITIONAL_GANS[name], dictionary).train()
+    for module in model.encoder.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.9
+    play = criterion(dictionary, gradient_estimator="reinforce")
+    play.begin_turn(Turn(Phase.TURNS, "discriminator", 3))
+    inputs = {key: SAMPLE["net_input"][key] for key in ("src_tokens", "src_lengths")}
+    drawn = []
+    for _ in range(2):
+        torch.manual_seed(4)
+        with torch.no_grad():
+            model(
+                play=lambda generator, discriminator, source: drawn.append(
+                    play.estimator.sample(
+                        play.game(generator, discriminator, SAMPLE, source)
+                    ).tokens
+                ),
+                **inputs,
+            )
+        model.encoder.eval()  # the decoder alone says how the encoder is read
+    assert torch.equal(*drawn)
+    assert model.decoder.training and not model.encoder.training
