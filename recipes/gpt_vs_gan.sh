@@ -6,6 +6,7 @@ source "$HERE/lib/environment.sh"
 source "$HERE/lib/steps.sh"
 source "$HERE/lib/jobs.sh"
 source "$HERE/lib/free_text_data.sh"
+: "${JUDGE_UPDATES:=200}" # a judge of a thousand samples reads each about a dozen times
 source "$HERE/lib/judges.sh"
 source "$HERE/lib/gpt_vs_gan_systems.sh"
 
@@ -193,6 +194,11 @@ score_seed() { # SEED
 }
 
 mkdir -p "$OUTPUT/scores"
+for seed in $SEEDS; do # systems that joined since the last time are sampled and scored with the others
+    for name in $EVERY; do
+        [ -e "$OUTPUT/samples/$seed/$name.txt" ] || rm -f "$OUTPUT/.done/"{sweep,score}-"$seed"
+    done
+done
 job judge real "$DATA/valid.txt"
 for seed in $SEEDS; do
     job step "sweep-$seed" sample_everything "$seed"

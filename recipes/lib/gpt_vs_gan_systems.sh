@@ -22,6 +22,11 @@ SYSTEMS=(rnn_lm gpt_doc gan_doc gan_seqgan gan_maligan gan_relgan gan_scratchgan
 SMALL_BUDGET=240
 FULL_BUDGET=7200 # of the updates' times on the CPU core, far less on a GPU
 
+describe_budget() { # for the report
+    echo "Budget: $BUDGET s of processor time of training updates for each system, of which a GAN" \
+        "spends two thirds on its likelihood start; $SIZE sizes."
+}
+
 start_of() {
     case "$1" in
     gan_doc | gan_seqgan | gan_maligan | gan_scratchgan) echo start_rnn ;;
