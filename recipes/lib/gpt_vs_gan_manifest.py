@@ -88,12 +88,14 @@ def main() -> None:
         f"{count['test']:,} as references; {pieces:,} sentencepieces. {args.budget}",
         "notes": [
             f"{args.samples:,} samples a system, seed and temperature. Likelihood systems: the "
-            "checkpoint with the best validation likelihood; GANs: the last one. All rates were "
-            "chosen on the validation text, with a seed that is not in the table.",
+            "checkpoint with the best validation likelihood; GANs: the last one.",
+            "Rates were hardly tuned: those of likelihood are the quickstart's; those of gan_doc, "
+            "gan_scratchgan and gan_gpt rest on one short trial each on the validation text with "
+            "seed 7; those of the other GANs are gan_doc's.",
             "A GAN's updates, seconds and tokens include those of its start, which other GANs may "
             "share; updates count both players. Seconds are as the runs found the machine, "
-            "validation included; processor seconds also include starting up. Tokens seen are real "
-            "text, read by likelihood or by a discriminator.",
+            "validation included; processor seconds also include starting up, twice for a GAN. "
+            "Tokens seen are real text, read by likelihood or by a discriminator.",
             "Peak memory is the training process's largest resident set.",
         ],
         "references": str(texts["test"]),
