@@ -7,6 +7,7 @@ exit status, exactly as the console script would run.
 import importlib
 import multiprocessing
 import os
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import fairseq_genext
 
 USER_DIR = str(Path(fairseq_genext.__file__).parent)
+RECIPES = Path(USER_DIR).parent / "recipes"
 
 SCRIPTS = {
     "fairseq-train": "fairseq_cli.train",
@@ -85,3 +87,10 @@ def run(script: str, *argv, folder: Path, stdin: str = "", expect: int = 0) -> R
     output, error = (Path(path).read_text(encoding="utf-8") for path in streams[1:])
     assert process.exitcode == expect, f"{script} {arguments}\n{output[-3000:]}\n{error[-3000:]}"
     return Result(process.exitcode, output, error)
+
+
+def run_recipe(name: str, *argv, cwd: Path) -> subprocess.CompletedProcess:
+    """Runs ``recipes/name`` in the environment of the tests, whatever its exit status."""
+    command = ["bash", RECIPES / name, *map(str, argv)]
+    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)

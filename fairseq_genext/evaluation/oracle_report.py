@@ -30,7 +30,8 @@ import numpy as np
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import pages, plots
 from fairseq_genext.evaluation.manifest import Manifest, check_systems
-from fairseq_genext.evaluation.tables import format_table, mean_and_deviation
+from fairseq_genext.evaluation.seeds import sign_of_mean, spread
+from fairseq_genext.evaluation.tables import format_table
 from fairseq_genext.evaluation.training_log import read_curves
 
 COLUMNS = {
@@ -48,6 +49,8 @@ COLUMNS = {
 
 MEASURED = ("oracle_nll", "test_nll", "self_bleu_2", "duplicates")
 FIGURES = (*MEASURED, "gain", "below_curve")  # one value a seed
+
+SIDES = {1: "Better than", 0: "Within error of", -1: "Worse than"}
 
 Plane = dict[str, list[dict]]  # system to its points, one a temperature
 
@@ -148,19 +151,13 @@ def findings(rows: list[dict], own: float) -> list[str]:
     for row in rows:
         if "curve" not in row:
             continue
-        where = ""
+        said.append(f"{row['name']}: NLL_oracle {spread(row['oracle_nll'], 2)}.")
+        if row["gain"]:
+            said[-1] += f" Lower than its start by {spread(row['gain'], 2, signed=True)}."
         if row["below_curve"]:
-            gap = statistics.mean(row["below_curve"])
-            spread = max(row["below_curve"]) - min(row["below_curve"])
-            side = "better than" if gap > 0 else "worse than"
-            if min(row["below_curve"]) <= 0 <= max(row["below_curve"]):
-                where = f"; on the likelihood curve within seeds ({gap:+.3f}, spread {spread:.3f})"
-            else:
-                where = f"; {side} the likelihood curve by {abs(gap):.3f} at the same NLL_test"
-        gain = f", {statistics.mean(row['gain']):.2f} below its start" if row["gain"] else ""
-        said.append(
-            f"{row['name']}: NLL_oracle {mean_and_deviation(row['oracle_nll'], 2)}{gain}{where}."
-        )
+            compared = SIDES[sign_of_mean(row["below_curve"])]
+            gap = spread(row["below_curve"], 2, signed=True)
+            said[-1] += f" {compared} the likelihood curve, lower by {gap} at the same NLL_test."
     said.append(
         f"{seeds} seeds, mean ± sample deviation." if seeds > 1 else "One seed: read it with care."
     )
@@ -193,17 +190,13 @@ def write_report(manifest: Manifest, folder: Path) -> None:
     captions = draw(manifest, planes, own, folder)
     said = findings(rows, own)
     shown = [
-        row | {name: mean_and_deviation(row[name]) if row[name] else None for name in FIGURES}
-        for row in rows
+        row | {name: spread(row[name]) if row[name] else None for name in FIGURES} for row in rows
     ]
     temperatures = [
         {
             "name": name,
             "temperature": f"{points[0]['temperature']:g}",
-            **{
-                figure: mean_and_deviation([point[figure] for point in points])
-                for figure in MEASURED
-            },
+            **{figure: spread([point[figure] for point in points]) for figure in MEASURED},
         }
         for name in planes[next(iter(planes))]
         for points in zip(*(plane[name] for plane in planes.values()), strict=True)

@@ -1,7 +1,5 @@
 """Figures as the text of a table."""
 
-import statistics
-
 import pandas as pd
 
 DECIMALS = {
@@ -39,11 +37,3 @@ def format_table(rows: list[dict], columns: dict[str, str], **decimals: int) -> 
         [[text(name, row.get(name)) for name in shown] for row in rows],
         columns=[columns[name] for name in shown],
     )
-
-
-def mean_and_deviation(values: list[float], decimals: int = 3) -> str:
-    """Mean ± sample standard deviation over seeds; one value is itself."""
-    mean = f"{statistics.mean(values):,.{decimals}f}"
-    if len(values) < 2:
-        return mean
-    return f"{mean} ± {statistics.stdev(values):.{decimals}f}"

@@ -1,7 +1,6 @@
 """The image GAN: turns, exact resume, sampling, and the recipe, on tiny images."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -10,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from commands import USER_DIR, run
+from commands import USER_DIR, run, run_recipe
 from PIL import Image
 
-RECIPE = Path(USER_DIR).parent / "recipes" / "image_gan.sh"
 UPDATES = 7
 TRAIN = (
     "images", "--task", "gan_image", "--arch", "gan_image_doc_tiny", "--criterion",
@@ -204,16 +202,10 @@ def test_bad_flags(folder, flags, says):
     assert says in done.stderr and "Traceback" not in done.stderr
 
 
-def recipe(*argv, cwd: Path):
-    command = ["bash", RECIPE, *map(str, argv)]
-    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
-
-
 def test_recipe(folder):
     """From a folder of images to the report; run again, it does nothing anew."""
     argv = ("images", "--output", "out", "--updates", 8, "--samples", 30)
-    done = recipe(*argv, cwd=folder)
+    done = run_recipe("image_gan.sh", *argv, cwd=folder)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     figures = json.loads((folder / "out" / "report" / "image_report.json").read_text())
     updates = [row["updates"] for row in figures["checkpoints"]]
@@ -223,7 +215,7 @@ def test_recipe(folder):
     assert "Fréchet distance" in done.stdout and "image_report.html" in done.stdout
     page = (folder / "out" / "report" / "image_report.html").read_text()
     assert page.count("data:image/png") == 2 + len(updates) + 1
-    again = recipe(*argv, cwd=folder)
+    again = run_recipe("image_gan.sh", *argv, cwd=folder)
     assert again.returncode == 0
     steps = [line for line in again.stdout.splitlines() if line.startswith(("==", "--"))]
     assert len(steps) == 3 and all(line.endswith("done before") for line in steps)
@@ -240,7 +232,7 @@ def test_recipe(folder):
     ],
 )
 def test_recipe_s_bad_arguments(argv, says, tmp_path):
-    done = recipe(*argv, cwd=tmp_path)
+    done = run_recipe("image_gan.sh", *argv, cwd=tmp_path)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1 and says in done.stderr
     assert not list(tmp_path.iterdir())
@@ -248,10 +240,10 @@ def test_recipe_s_bad_arguments(argv, says, tmp_path):
 
 def test_recipe_of_an_empty_folder(tmp_path):
     (tmp_path / "empty").mkdir()
-    done = recipe("empty", "--output", "out", cwd=tmp_path)
+    done = run_recipe("image_gan.sh", "empty", "--output", "out", cwd=tmp_path)
     assert done.returncode == 1 and "has no split 'train'" in done.stderr
 
 
 def test_recipe_s_help(tmp_path):
-    done = recipe("--help", cwd=tmp_path)
+    done = run_recipe("image_gan.sh", "--help", cwd=tmp_path)
     assert done.returncode == 0 and "--updates N" in done.stdout

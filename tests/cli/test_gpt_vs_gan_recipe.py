@@ -1,29 +1,20 @@
 """The comparison of language models and GANs, with a budget of one second a system."""
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
-from commands import USER_DIR, run
+from commands import RECIPES, run, run_recipe
 from conftest import SIZES
 
-RECIPES = Path(USER_DIR).parent / "recipes"
 sys.path.append(str(RECIPES / "lib"))
-from trained_model import generator_parameters, updates_by_player  # noqa: E402
+from trained_model import generator_parameters, updates_by_player
 
 LIKELIHOOD = ["start_rnn", "start_relational", "start_gpt", "rnn_lm", "gpt_doc"]
 GANS = ["gan_doc", "gan_seqgan", "gan_maligan", "gan_relgan", "gan_scratchgan", "gan_gpt"]
 CHOSEN = ["gpt_doc", "gan_gpt"]
-
-
-def recipe(*argv, cwd):
-    command = ["bash", RECIPES / "gpt_vs_gan.sh", *map(str, argv)]
-    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
 def flags_of(name, folder, budget=1, size="small"):
@@ -65,7 +56,7 @@ def arguments(texts):
 
 @pytest.fixture(scope="module")
 def made(texts, arguments):
-    done = recipe(*arguments, cwd=texts)
+    done = run_recipe("gpt_vs_gan.sh", *arguments, cwd=texts)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return texts / "out", done
 
@@ -103,7 +94,7 @@ def test_a_stopped_run_goes_on_and_leaves_alone_what_is_done(made, arguments):
     before = {
         path: path.stat().st_mtime_ns for path in (output / "models").glob("*/checkpoint_last.pt")
     }
-    done = recipe(*arguments, cwd=output)
+    done = run_recipe("gpt_vs_gan.sh", *arguments, cwd=output)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("==")] == [
         "train-gan_gpt.1"
@@ -145,7 +136,7 @@ def test_bad_folder_and_arguments(texts, tmp_path):
         (["--samples", "1"], "at least 2"),
         (["--output"], "--output needs a value"),
     ):
-        done = recipe(*argv, cwd=tmp_path)
+        done = run_recipe("gpt_vs_gan.sh", *argv, cwd=tmp_path)
         assert done.returncode == 1
         assert len(done.stderr.splitlines()) == 1 and says in done.stderr
         assert not list(tmp_path.iterdir())
@@ -153,5 +144,5 @@ def test_bad_folder_and_arguments(texts, tmp_path):
 
 def test_settings_of_another_run_are_refused(made, arguments):
     output, _ = made
-    done = recipe(*arguments[:4], 2, *arguments[5:], cwd=output)
+    done = run_recipe("gpt_vs_gan.sh", *arguments[:4], 2, *arguments[5:], cwd=output)
     assert done.returncode == 1 and "has another run (budget 1 small" in done.stderr

@@ -1,28 +1,18 @@
 """The quickstart recipe from data to report, at a hundredth of its training."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-from commands import USER_DIR
-
-RECIPE = Path(USER_DIR).parent / "recipes" / "quickstart.sh"
-
-
-def quickstart(*argv, cwd):
-    command = ["bash", RECIPE, *map(str, argv)]
-    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+from commands import run_recipe
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The first run, told to work in a folder whose name has a blank."""
     folder = tmp_path_factory.mktemp("quick start")
-    done = quickstart("--output", "out", "--budget", 1, "--samples", 30, cwd=folder)
+    done = run_recipe(
+        "quickstart.sh", "--output", "out", "--budget", 1, "--samples", 30, cwd=folder
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return folder / "out", done
 
@@ -53,7 +43,9 @@ def test_run_again_it_skips_what_is_done(made):
     output, _ = made
     before = (output / "models" / "gan_doc" / "checkpoint_last.pt").stat().st_mtime_ns
     (output / ".done" / "report").unlink()
-    done = quickstart("--output", output, "--budget", 1, "--samples", 30, cwd=output)
+    done = run_recipe(
+        "quickstart.sh", "--output", output, "--budget", 1, "--samples", 30, cwd=output
+    )
     assert done.returncode == 0
     steps = [line for line in done.stdout.splitlines() if line.startswith(("==", "--"))]
     assert [line for line in steps if not line.endswith("done before")] == [steps[-1]]
@@ -70,12 +62,12 @@ def test_run_again_it_skips_what_is_done(made):
     ],
 )
 def test_bad_arguments(argv, says, tmp_path):
-    done = quickstart(*argv, cwd=tmp_path)
+    done = run_recipe("quickstart.sh", *argv, cwd=tmp_path)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1 and says in done.stderr
     assert not list(tmp_path.iterdir())
 
 
 def test_help(tmp_path):
-    done = quickstart("--help", cwd=tmp_path)
+    done = run_recipe("quickstart.sh", "--help", cwd=tmp_path)
     assert done.returncode == 0 and "--output FOLDER" in done.stdout

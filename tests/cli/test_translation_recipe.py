@@ -2,22 +2,10 @@
 
 import gzip
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-from commands import USER_DIR
+from commands import run_recipe
 from conftest import SIZES
-
-RECIPES = Path(USER_DIR).parent / "recipes"
-
-
-def recipe(name, *argv, cwd):
-    command = ["bash", RECIPES / name, *map(str, argv)]
-    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +21,7 @@ def pairs(corpus, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(pairs):
-    done = recipe(
+    done = run_recipe(
         "translation.sh", pairs, "--source", "en", "--target", "up", "--vocabulary", 60,
         "--budget", 3, "--seeds", "5", "--systems", "lstm dbam", "--output", pairs / "out",
         cwd=pairs,
@@ -61,7 +49,7 @@ def test_report(made):
 
 def test_conditional_gan_report(pairs):
     """Before, after, and the control, each against the before of its own generator."""
-    done = recipe(
+    done = run_recipe(
         "conditional_gan.sh", pairs, "--source", "en", "--target", "up", "--vocabulary", 60,
         "--likelihood-updates", 3, "--gan-updates", 2, "--generators", "dbam",
         "--output", pairs / "gan", cwd=pairs,
@@ -78,7 +66,7 @@ def test_conditional_gan_report(pairs):
 
 
 def test_conditional_gan_generators(tmp_path):
-    done = recipe("conditional_gan.sh", "--generators", "lstm", "--output", "out", cwd=tmp_path)
+    done = run_recipe("conditional_gan.sh", "--generators", "lstm", "--output", "out", cwd=tmp_path)
     assert done.returncode == 1 and not list(tmp_path.iterdir())
     assert done.stderr == (
         "error: there is no generator lstm; choose among lstm_seq2seq_doc dbam\n"
@@ -96,9 +84,9 @@ def test_conditional_gan_generators(tmp_path):
     ],
 )
 def test_bad_arguments(argv, says, tmp_path):
-    done = recipe("translation.sh", *argv, "--output", "out", cwd=tmp_path)
+    done = run_recipe("translation.sh", *argv, "--output", "out", cwd=tmp_path)
     if argv[-1] == "--seeds":
-        done = recipe("translation.sh", *argv, cwd=tmp_path)
+        done = run_recipe("translation.sh", *argv, cwd=tmp_path)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1 and says in done.stderr
     assert not list(tmp_path.iterdir())

@@ -63,8 +63,8 @@ def test_report(benchmark, monkeypatch):
     assert gan["gain"] == pytest.approx([1.0, 1.2])
     assert gan["below_curve"] == pytest.approx([0.0, 0.2])
     text = (output / "oracle_report.md").read_text()
-    assert "7.900 ± 0.141" in text and "1.100 ± 0.141" in text and "9.038" in text
-    assert "on the likelihood curve within seeds (+0.100, spread 0.200)" in text
+    assert "7.900 ±\xa00.141" in text and "1.100 ±\xa00.141" in text and "9.038" in text
+    assert "Within error of the likelihood curve, lower by +0.10 ±\xa00.14" in text
     page = (output / "oracle_report.html").read_text()
     assert "data:image/png;base64," in page and "http" not in page.split("<body>")[1]
 
