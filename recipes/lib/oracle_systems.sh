@@ -12,7 +12,7 @@
 ADVERSARIAL=(
     gan_seqgan gan_seqgan_constant gan_maligan gan_relgan gan_doc gan_gpt gan_scratchgan
 )
-DEFAULT_SYSTEMS=(gan_seqgan gan_seqgan_constant gan_maligan gan_relgan)
+DEFAULT_SYSTEMS=(gan_seqgan gan_seqgan_constant gan_maligan)
 SMALL_ROUNDS=60
 
 budget_flags() {
