@@ -101,11 +101,13 @@ likelihood() { # SYSTEM SEED
 }
 
 adversarial() { # SYSTEM SEED
-    local start
+    local start=()
     system_flags "$1"
-    await "train-$START.$2"
-    start="$OUTPUT/models/$START.$2/checkpoint_best.pt"
-    SEED="$2" train_on_oracle "$1.$2" "${FLAGS[@]}" --generator-checkpoint "$start" \
+    if [ -n "$START" ]; then
+        await "train-$START.$2"
+        start=(--generator-checkpoint "$OUTPUT/models/$START.$2/checkpoint_best.pt")
+    fi
+    SEED="$2" train_on_oracle "$1.$2" "${FLAGS[@]}" ${start[@]+"${start[@]}"} \
         --generator-pretrain-updates 0 --save-interval 1000000 --validate-interval 1000000 \
         --best-checkpoint-metric sample_oracle_nll
 }
