@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.gan.discriminators.ngram_tables import ngram_maxima
+from fairseq_genext.gan.discriminators.ngram_tables import fixed_ngram_maxima, ngram_maxima
 
 JUDGED_ROWS = 1024  # sequences that the highway layer reads at a time
 
@@ -67,8 +67,12 @@ class NgramClassifier(nn.Module):
             mask: as for ``forward``.
             embeddings: ``(vocabulary, input_dim)``.
         """
-        maxima = ngram_maxima(tokens, mask, embeddings, self.convolutions)
-        return torch.cat([self.judge(rows) for rows in maxima.split(JUDGED_ROWS)])
+        ngrams = tokens, mask, embeddings, self.convolutions
+        if torch.is_grad_enabled():
+            pieces = ngram_maxima(*ngrams).split(JUDGED_ROWS)
+        else:
+            pieces = fixed_ngram_maxima(*ngrams, rows=JUDGED_ROWS)
+        return torch.cat([self.judge(maxima) for maxima in pieces])
 
     def judge(self, maxima: Tensor) -> Tensor:
         """Logits ``(batch,)`` of the filters' largest responses ``(batch, filters)``.

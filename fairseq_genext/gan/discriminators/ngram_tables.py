@@ -7,6 +7,8 @@ convolution multiplies and adds k times the embedding's width; and as the maximu
 n-gram a filter through, its gradient is k numbers a filter and sequence.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -30,16 +32,77 @@ def ngram_maxima(
     Returns:
         ``(batch, filters of all widths)``, with a first but no second gradient.
     """
-    words, tokens = tokens.unique(return_inverse=True)
-    # The word behind the last one is nothing: zeros.
-    tokens = tokens.int().masked_fill(~mask, len(words))
-    embedded = F.pad(F.embedding(words, embeddings), (0, 0, 0, 1))
+    tokens, embedded = number_words(tokens, mask, embeddings)
     maxima = []
     for convolution in convolutions:
-        width = convolution.kernel_size[0]
-        ngrams = F.pad(tokens, (0, width - 1), value=len(words)).unfold(1, width, 1)
+        ngrams = ngrams_of(tokens, convolution.kernel_size[0], len(embedded) - 1)
         maxima.append(LargestResponse.apply(embedded, convolution.weight, ngrams, mask))
     return torch.cat(maxima, dim=1)
+
+
+@torch.no_grad()
+def fixed_ngram_maxima(
+    tokens: Tensor, mask: Tensor, embeddings: Tensor, convolutions: nn.ModuleList, rows: int
+) -> Iterator[Tensor]:
+    """``ngram_maxima`` without gradient, ``rows`` sequences at a time from the same tables.
+
+    Thousands of rollouts then need no more memory than the tokens and a few rows.
+    """
+    tokens, embedded = number_words(tokens, mask, embeddings)
+    tables = [response_table(embedded, convolution.weight) for convolution in convolutions]
+    for some, real in zip(tokens.split(rows), mask.split(rows), strict=True):
+        maxima = []
+        for convolution, table in zip(convolutions, tables, strict=True):
+            ngrams = ngrams_of(some, convolution.kernel_size[0], len(embedded) - 1)
+            parts = responses(table, ngrams, real)
+            maxima.append(torch.cat([sums.amax(dim=1) for sums in parts]))
+        yield torch.cat(maxima, dim=1)
+
+
+def number_words(tokens: Tensor, mask: Tensor, embeddings: Tensor) -> tuple[Tensor, Tensor]:
+    """The words that occur, numbered, and their embeddings ``(words + 1, dim)``.
+
+    The one behind the last word is nothing: zeros, in place of padding.
+    """
+    words, tokens = tokens.unique(return_inverse=True)
+    tokens = tokens.int().masked_fill(~mask, len(words))
+    return tokens, F.pad(F.embedding(words, embeddings), (0, 0, 0, 1))
+
+
+def ngrams_of(tokens: Tensor, width: int, nothing: int) -> Tensor:
+    """The n-grams ``(batch, time, width)`` that start at each of the numbers ``(batch, time)``."""
+    return F.pad(tokens, (0, width - 1), value=nothing).unfold(1, width, 1)
+
+
+def response_table(embedded: Tensor, weight: Tensor) -> Tensor:
+    """w_j · e(v) of each word v and place j, one place of a word after the other.
+
+    Args:
+        embedded: e, ``(words, dim)``.
+        weight: w, ``(filters, dim, width)``.
+
+    Returns:
+        ``(words * width, filters)``.
+    """
+    filters, dim, _ = weight.shape
+    return (embedded @ weight.permute(1, 2, 0).reshape(dim, -1)).view(-1, filters)
+
+
+def responses(table: Tensor, ngrams: Tensor, mask: Tensor) -> Iterator[Tensor]:
+    """What the filters say of ``ROWS`` sequences at a time: ``(ROWS, time, filters)``.
+
+    Args:
+        table: of ``response_table``.
+        ngrams: word numbers ``(batch, time, width)``.
+        mask: ``(batch, time)``, where it is False filters say minus infinity.
+    """
+    width = ngrams.size(2)
+    places = torch.arange(width, dtype=ngrams.dtype, device=ngrams.device)
+    padding = not mask.all()
+    for some, real in zip(ngrams.split(ROWS), mask.split(ROWS), strict=True):
+        rows = (some * width + places).flatten(0, 1)
+        sums = F.embedding_bag(rows, table, mode="sum").unflatten(0, real.shape)
+        yield sums.masked_fill_(~real.unsqueeze(2), -torch.inf) if padding else sums
 
 
 class LargestResponse(torch.autograd.Function):
@@ -57,26 +120,9 @@ class LargestResponse(torch.autograd.Function):
         Returns:
             ``(batch, filters)``.
         """
-        filters, dim, width = weight.shape
-        # A word's places stand one after the other.
-        table = (embedded @ weight.permute(1, 2, 0).reshape(dim, -1)).view(-1, filters)
-        places = torch.arange(width, dtype=ngrams.dtype, device=ngrams.device)
-        learning = any(ctx.needs_input_grad)
-        padding = not mask.all()
-        largest, times = [], []
-        for some, real in zip(ngrams.split(ROWS), mask.split(ROWS), strict=True):
-            rows = (some * width + places).flatten(0, 1)
-            sums = F.embedding_bag(rows, table, mode="sum").unflatten(0, real.shape)
-            if padding:
-                sums.masked_fill_(~real.unsqueeze(2), -torch.inf)
-            if learning:
-                values, time = sums.max(dim=1)
-                times.append(time)
-            else:
-                values = sums.amax(dim=1)
-            largest.append(values)
-        if learning:
-            ctx.save_for_backward(embedded, weight, ngrams, torch.cat(times))
+        parts = responses(response_table(embedded, weight), ngrams, mask)
+        largest, times = zip(*(sums.max(dim=1) for sums in parts), strict=True)
+        ctx.save_for_backward(embedded, weight, ngrams, torch.cat(times))
         return torch.cat(largest)
 
     @staticmethod
