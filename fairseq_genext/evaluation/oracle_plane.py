@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from fairseq_genext.data.oracle import OracleLSTM
 from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.evaluation.bootstrap import half_width
-from fairseq_genext.evaluation.checkpoints import load_model
+from fairseq_genext.evaluation.checkpoints import load_model, named_checkpoints
 from fairseq_genext.evaluation.diversity import duplicate_share
 from fairseq_genext.evaluation.files import write_whole
 from fairseq_genext.evaluation.ngram_bleu import mean_scores, self_bleu_scores
@@ -109,25 +109,6 @@ def measure(
     }
 
 
-def named_checkpoints(curves: list[str], points: list[str]) -> dict[str, str]:
-    """NAME=PATH … of both lists as one mapping.
-
-    Raises:
-        UsageError: there is none, one has another form, or a name is given twice.
-    """
-    found: dict[str, str] = {}
-    for value in [*curves, *points]:
-        name, _, path = value.partition("=")
-        if not name or not path:
-            raise UsageError(f"{value} is no checkpoint with a name: write NAME=PATH")
-        if name in found:
-            raise UsageError(f"two checkpoints are called {name!r}")
-        found[name] = path
-    if not found:
-        raise UsageError("there is nothing to measure: give --curves or --points NAME=PATH")
-    return found
-
-
 def read_held_out(task, split: str) -> Tensor:
     """The sequences of a split of the task's data, without end of sentence.
 
@@ -159,7 +140,9 @@ def main() -> None:
     if min(args.temperatures) <= 0:
         raise UsageError("--temperatures must be greater than 0")
     require_positive(args, "num_samples")
-    checkpoints = named_checkpoints(args.curves, args.points)
+    checkpoints = named_checkpoints([*args.curves, *args.points])
+    if not checkpoints:
+        raise UsageError("there is nothing to measure: give --curves or --points NAME=PATH")
     planes: dict[str, list[dict]] = {}
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for number, (name, path) in enumerate(checkpoints.items()):

@@ -16,14 +16,13 @@ import argparse
 import hashlib
 import json
 import sys
-import zipfile
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
 from fairseq_genext.errors import UsageError, require_positive
-from fairseq_genext.evaluation.checkpoints import load_pieces
+from fairseq_genext.evaluation.checkpoints import load_pieces, named_checkpoints
 from fairseq_genext.evaluation.files import read_samples, read_tokens, write_whole
 from fairseq_genext.evaluation.plane import quality_diversity_curves
 from fairseq_genext.evaluation.samples import HEADINGS
@@ -61,7 +60,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--sentencepiece-model", help="joins the model's pieces to words")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     args = parser.parse_args()
-    args.checkpoints = _named_checkpoints(args.checkpoints)
+    args.checkpoints = named_checkpoints(args.checkpoints)
     require_positive(args, "max_length", "batch_size")
     if args.num_samples < 2:
         raise UsageError(f"--num-samples is {args.num_samples}; it must be 2 or greater")
@@ -78,22 +77,6 @@ def parse_arguments() -> argparse.Namespace:
     if len(args.points) < len(args.temperatures) + len(args.top_p):
         raise UsageError("two --temperatures or two --top-p are the same to two decimals")
     return args
-
-
-def _named_checkpoints(given: list[str]) -> dict[str, str]:
-    named: dict[str, str] = {}
-    for entry in given:
-        name, found, path = entry.partition("=")
-        if not found or not name or "/" in name or name.startswith("."):
-            raise UsageError(f"--checkpoints has {entry!r}; each must be NAME=PATH")
-        if name in named:
-            raise UsageError(f"--checkpoints has two systems called {name!r}")
-        if not Path(path).is_file():
-            raise UsageError(f"{path} does not exist")
-        if not zipfile.is_zipfile(path):  # the format of torch.save
-            raise UsageError(f"{path} is no checkpoint")
-        named[name] = path
-    return named
 
 
 def sample_point(

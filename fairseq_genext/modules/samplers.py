@@ -90,7 +90,7 @@ def unroll(
         logits, _ = decoder(
             tokens, incremental_state=state, token_embeddings=embeddings, **given.arguments
         )
-        logits = logits[:, -1].float().index_fill(1, forbidden, -torch.inf)
+        logits = logits[:, -1].float().index_fill_(1, forbidden, -torch.inf)
         chosen, weight = choose(logits)
         # Not written in place: the graph of a sample with a gradient holds the earlier tokens.
         tokens = torch.cat([tokens, torch.where(alive, chosen, pad).unsqueeze(1)], dim=1)

@@ -6,7 +6,8 @@ from fairseq.data import Dictionary
 
 from fairseq_genext.data.oracle import START, OracleLSTM
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.oracle_plane import held_out_nll, measure, named_checkpoints
+from fairseq_genext.evaluation import oracle_plane
+from fairseq_genext.evaluation.oracle_plane import held_out_nll, measure
 from fairseq_genext.gan.generators.rnn import RNNGenerator
 from fairseq_genext.modules.samplers import SampleLength
 
@@ -60,12 +61,8 @@ def test_temperature_trades_one_figure_for_the_other(oracle_as_generator):
     assert cold["duplicates"] > plain["duplicates"]
 
 
-def test_checkpoints_have_names():
-    assert named_checkpoints(["a=x=1.pt"], ["b=y"]) == {"a": "x=1.pt", "b": "y"}
-    for curves, points, says in (
-        ([], [], "nothing to measure"),
-        (["a.pt"], [], "write NAME=PATH"),
-        (["a=x"], ["a=y"], "two checkpoints are called 'a'"),
-    ):
-        with pytest.raises(UsageError, match=says):
-            named_checkpoints(curves, points)
+def test_nothing_to_measure(monkeypatch, tmp_path):
+    argv = ["oracle_plane", "data", "--oracle", "oracle.npz", "--output", str(tmp_path / "o.json")]
+    monkeypatch.setattr("sys.argv", argv)
+    with pytest.raises(UsageError, match="nothing to measure: give --curves or --points"):
+        oracle_plane.main()

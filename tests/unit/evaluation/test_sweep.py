@@ -40,10 +40,10 @@ def test_points_and_their_files(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"checkpoints": "gpt"}, "'gpt'; each must be NAME=PATH"),
-        ({"checkpoints": "a/b=gpt.pt"}, "each must be NAME=PATH"),
+        ({"checkpoints": "gpt"}, "'gpt' is no checkpoint with a name: write NAME=PATH"),
+        ({"checkpoints": "a/b=gpt.pt"}, "write NAME=PATH"),
         ({"checkpoints": "gpt=nowhere.pt"}, "nowhere.pt does not exist"),
-        ({"checkpoints": "gan=gan.pt gan=gpt.pt"}, "two systems called 'gan'"),
+        ({"checkpoints": "gan=gan.pt gan=gpt.pt"}, "two checkpoints are called 'gan'"),
         ({"temperatures": "1 0"}, "has 0.0; each must be greater than 0"),
         ({"temperatures": "1 0.999"}, "the same to two decimals"),
         ({"top_p": "1.5"}, "has 1.5; each must lie between 0 and 1"),
