@@ -82,7 +82,7 @@ class NgramClassifier(nn.Module):
         """
         h = F.relu(maxima + torch.cat([convolution.bias for convolution in self.convolutions]))
         gate = torch.sigmoid(self.gate(h))
-        h = gate * F.relu(self.transform(h)) + (1 - gate) * h
+        h = torch.lerp(h, F.relu(self.transform(h)), gate)
         return self.output(self.dropout(h)).squeeze(-1)
 
 
