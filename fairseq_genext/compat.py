@@ -4,11 +4,14 @@
 """
 
 import argparse
+import logging
+import os
 import types
 
 import numpy as np
 import torch
 from fairseq.data import data_utils
+from fairseq.logging import progress_bar
 from fairseq.tasks import FairseqTask
 
 from fairseq_genext.errors import UsageError
@@ -68,9 +71,31 @@ def _say_too_long_in_one_line() -> None:
     FairseqTask.filter_indices_by_size = filter_indices_by_size
 
 
+def _log_each_line_once() -> None:
+    # Every epoch and every validation opens --log-file anew beside what was open, so that a line of
+    # the hundredth epoch is written two hundred times, and long training ends at the system's limit
+    # of open files.
+    opens_again = progress_bar.progress_bar
+    if getattr(opens_again, "opens_once", False):
+        return
+
+    def build(*args, log_file: str | None = None, **kwargs):
+        if log_file is not None and os.path.abspath(log_file) in {
+            handler.baseFilename
+            for handler in progress_bar.logger.handlers
+            if isinstance(handler, logging.FileHandler)
+        }:
+            log_file = None
+        return opens_again(*args, log_file=log_file, **kwargs)
+
+    build.opens_once = True
+    progress_bar.progress_bar = build
+
+
 def apply() -> None:
     """Applies every part; safe to call more than once."""
     _supply_numpy_compat()
     _allow_plain_values_in_checkpoints()
     _keep_last_batch()
     _say_too_long_in_one_line()
+    _log_each_line_once()

@@ -1,11 +1,13 @@
 """What the plugin supplies to fairseq, on the numpy and torch that are installed."""
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from fairseq.data import data_utils
+from fairseq.logging import progress_bar
 
 from fairseq_genext import compat
 from fairseq_genext.errors import UsageError, require_choice, require_positive
@@ -37,6 +39,18 @@ def test_namespaces_load_and_other_classes_do_not(tmp_path):
     torch.save({"evil": argparse.ArgumentParser}, tmp_path / "other.pt")
     with pytest.raises(Exception, match="Unsupported|Weights only"):
         torch.load(tmp_path / "other.pt", weights_only=True)
+
+
+def test_each_line_is_logged_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress_bar.logger, "handlers", [])
+    logs = [str(tmp_path / name) for name in ("first.log", "second.log")]
+    for log in (logs[0], logs[0], logs[1], logs[0]):  # epochs, and another training
+        bar = progress_bar.progress_bar(range(2), log_format="json", log_file=log)
+    bar.print({"loss": 1.5}, tag="train", step=3)
+    for handler in progress_bar.logger.handlers:
+        handler.close()
+    for log in logs:
+        assert Path(log).read_text().count('"train_loss": "1.5"') == 1
 
 
 def test_usage_errors_end_the_program_with_one_line():
