@@ -1,4 +1,4 @@
-"""What fairseq still expects of numpy and torch, and what of its own handling loses data or words.
+"""What fairseq still expects of numpy and torch, and what of its own handling loses or repeats.
 
 ``apply`` runs once, when ``--user-dir`` imports the package. Each part says what breaks without it.
 """

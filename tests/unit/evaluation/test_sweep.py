@@ -8,6 +8,7 @@ from PIL import Image
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import plane, sweep
+from fairseq_genext.evaluation.checkpoints import named_checkpoints
 from fairseq_genext.evaluation.sampling import Drawn, Sampling
 
 FLAGS = {
@@ -35,6 +36,13 @@ def test_points_and_their_files(monkeypatch, tmp_path):
     args = parse(monkeypatch, tmp_path, temperatures="0.7 1", top_p="0.9")
     assert args.points == {"t0.70": (0.7, 1.0), "t1.00": (1.0, 1.0), "p0.90": (1.0, 0.9)}
     assert args.checkpoints == {"gpt": "gpt.pt", "gan": "gan.pt"}
+
+
+def test_a_path_may_have_an_equals_sign(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    torch.save({}, "x=1.pt")
+    assert named_checkpoints(["a=x=1.pt"]) == {"a": "x=1.pt"}
+    assert named_checkpoints([]) == {}
 
 
 @pytest.mark.parametrize(

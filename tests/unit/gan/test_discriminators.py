@@ -128,8 +128,7 @@ def test_tables_answer_as_the_convolutions_do(monkeypatch, time):
         torch.testing.assert_close(by_table, by_convolution, rtol=1e-5, atol=1e-5)
         assert by_table.std() > 0.01
         with torch.no_grad():
-            without_gradient = cnn(tokens, mask).logits[:, 0]
-        torch.testing.assert_close(without_gradient, by_table, rtol=1e-6, atol=1e-6)
+            assert torch.equal(cnn(tokens, mask).logits[:, 0], by_table)
         direction = torch.randn(150)
         parameters = dict(cnn.named_parameters())
         of_table, of_convolution = (
