@@ -30,7 +30,7 @@ TEST = [
     *RECIPES,
     "nltk>=3.9",
     "pytest>=8",
-    "pytest-xdist>=3.8",
+    "pytest-xdist>=3.5",
     "ruff>=0.6",
     # transformers 5 loads torchaudio with GPT-2, which fails where torch is the CPU build.
     "transformers>=4.45,<5",

@@ -9,7 +9,5 @@ use_environment recipes # so that no recipe under test installs anything while o
 cd "$PROJECT"
 ruff check .
 ruff format --check .
-# A worker a core and a thread each: the models are too small to share one between threads. The files
-# with whole recipes come first, in their order: they have few tests but take long, and would
-# otherwise be left to one worker at the end.
-OMP_NUM_THREADS=1 python -m pytest -q --durations=10 -n 2 --dist loadfile --no-loadscope-reorder "$@"
+# A worker a core and a thread each: the models are too small to share one between threads.
+OMP_NUM_THREADS=1 python -m pytest -q --durations=10 -n 2 --dist loadfile "$@"
