@@ -57,5 +57,6 @@ class MultiRepresentationDiscriminator(Discriminator):
         batch, time = mask.shape
         slices = self.embed_tokens(sequence, mask).view(batch, time, self.representations, -1)
         views = slices.transpose(1, 2).flatten(0, 1)  # (batch * representations, time, slice width)
-        logits = self.classifier(views, mask.repeat_interleave(self.representations, dim=0))
+        masks = mask.repeat_interleave(self.representations, dim=0)
+        logits = self.classifier.forward_narrow(views, masks)
         return Scores.of_sequences(logits.view(batch, self.representations))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fairseq_genext.errors import UsageError
+from fairseq_genext.gan.discriminators.narrow_ngrams import narrow_ngram_maxima
 from fairseq_genext.gan.discriminators.ngram_tables import fixed_ngram_maxima, ngram_maxima
 
 JUDGED_ROWS = 1024  # sequences that the highway layer reads at a time
@@ -73,6 +74,10 @@ class NgramClassifier(nn.Module):
         else:
             pieces = fixed_ngram_maxima(*ngrams, rows=JUDGED_ROWS)
         return torch.cat([self.judge(maxima) for maxima in pieces])
+
+    def forward_narrow(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """As ``forward``, faster, of many sequences of vectors of very few numbers."""
+        return self.judge(narrow_ngram_maxima(embedded, mask, self.convolutions))
 
     def judge(self, maxima: Tensor) -> Tensor:
         """Logits ``(batch,)`` of the filters' largest responses ``(batch, filters)``.

@@ -12,6 +12,7 @@ from fairseq_genext.gan.discriminators import (
     TransformerDiscriminator,
     ngram_classifier,
 )
+from fairseq_genext.gan.discriminators.ngram_classifier import NgramClassifier
 
 NGRAMS = {"widths": [1, 2, 4], "filters": [3, 3, 3]}
 RECURRENT = {"hidden_dim": 5, "num_layers": 2}
@@ -138,6 +139,29 @@ def test_tables_answer_as_the_convolutions_do(monkeypatch, time):
         for name, *slopes in zip(parameters, of_table, of_convolution, strict=True):
             assert slopes[1].abs().sum() > 0, name
             torch.testing.assert_close(*slopes, rtol=1e-4, atol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("dim", [1, 3])
+@pytest.mark.parametrize("time", [1, 3, 12])
+def test_narrow_vectors_get_the_convolutions_answer(time, dim):
+    """Logits, gradients and the gradient of a gradient; more sequences than are read at a time."""
+    torch.manual_seed(1)
+    classifier = NgramClassifier(dim, widths=[1, 2, 5, 20], filters=[3, 4, 5, 6], dropout=0.0)
+    for lengths in (torch.full((150,), time), torch.randint(1, time + 1, (150,))):
+        mask = torch.arange(time) < lengths.unsqueeze(1)
+        embedded = (torch.randn(150, time, dim) * mask.unsqueeze(2)).requires_grad_()
+        direction = torch.randn(150)
+        inputs = [weight for name, weight in classifier.named_parameters() if "output" not in name]
+        answers = []
+        for judge in (classifier.forward_narrow, classifier):
+            logits = judge(embedded, mask)
+            (slope,) = torch.autograd.grad(logits @ direction, embedded, create_graph=True)
+            of_weights = torch.autograd.grad(slope.square().sum(), inputs, allow_unused=True)
+            answers.append([logits, slope, *(term for term in of_weights if term is not None)])
+        assert len(answers[0]) > len(classifier.convolutions) and answers[0][0].std() > 0.01
+        for narrow, convolved in zip(*answers, strict=True):
+            assert convolved.abs().sum() > 0
+            torch.testing.assert_close(narrow, convolved, rtol=1e-4, atol=1e-4)
 
 
 def test_an_ngram_that_starts_in_the_padding_does_not_speak():
