@@ -4,6 +4,7 @@ set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$HERE/lib/environment.sh"
 source "$HERE/lib/steps.sh"
+source "$HERE/lib/jobs.sh"
 
 usage() {
     cat <<'HELP'
@@ -45,8 +46,10 @@ for number in "$SEED" "$BUDGET" "$SAMPLES"; do
 done
 
 use_environment recipes
+export OMP_NUM_THREADS=1 # steps run side by side, a core each: two of one thread beat one of two
 DATA="$OUTPUT/data"
 mkdir -p "$OUTPUT/samples" "$OUTPUT/scores"
+rm -rf "$OUTPUT/.running"
 
 updates() { # the share of N updates that --budget asks for, at least 1
     echo $(($1 * BUDGET / 100 > 0 ? $1 * BUDGET / 100 : 1))
@@ -112,39 +115,38 @@ GAN_UPDATES=$((GAN_PRETRAIN + GAN_DISCRIMINATOR + $(updates 100)))
 SEQ2SEQ_UPDATES=$(updates 800)
 DBAM_UPDATES=$(updates 600)
 
-# An untrained model is one update at a learning rate of zero: the same code path, no luck.
-train gpt_doc_untrained "${GPT[@]}" --lr 0 --max-update 1 --disable-validation
-train gan_doc_untrained "${GAN[@]}" --lr 0 --discriminator-lr 0 --max-update 1 --disable-validation
-
-train gpt_doc "${GPT[@]}" --lr 3e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
+job train gpt_doc "${GPT[@]}" --lr 3e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
     --max-update "$GPT_UPDATES" --save-interval-updates $(updates 300) --keep-interval-updates 1
 # Saved at the end of the generator's pretraining, so that the table can show both parts apart.
-train gan_doc "${GAN[@]}" --lr 3e-3 --discriminator-lr 1e-4 --generator-turns-lr-scale 0.03 \
+job train gan_doc "${GAN[@]}" --lr 3e-3 --discriminator-lr 1e-4 --generator-turns-lr-scale 0.03 \
     --generator-pretrain-updates "$GAN_PRETRAIN" \
     --discriminator-pretrain-updates "$GAN_DISCRIMINATOR" --max-update "$GAN_UPDATES" \
     --save-interval-updates "$GAN_PRETRAIN" --best-checkpoint-metric sample_bleu_3 \
     --maximize-best-checkpoint-metric
 # Small batches: in one epoch, the number of updates counts more than their size.
-train lstm_seq2seq_doc "${TRANSLATION[@]}" --arch lstm_seq2seq_doc --rnn-cell gru --deep-output \
+job train lstm_seq2seq_doc "${TRANSLATION[@]}" --arch lstm_seq2seq_doc --rnn-cell gru --deep-output \
     --encoder-hidden-dim 128 --decoder-hidden-dim 256 --dropout 0 --criterion cross_entropy \
     --lr 4e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
     --max-update "$SEQ2SEQ_UPDATES" --save-interval-updates $(updates 400) --keep-interval-updates 1
-train dbam "${TRANSLATION[@]}" --arch dbam --encoder-embed-dim 192 --decoder-embed-dim 192 \
+job train dbam "${TRANSLATION[@]}" --arch dbam --encoder-embed-dim 192 --decoder-embed-dim 192 \
     --dropout 0.1 --criterion dbam --best-checkpoint-metric nll_loss \
     --lr 4e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
     --max-update "$DBAM_UPDATES" --save-interval-updates $(updates 400) --keep-interval-updates 1
+# An untrained model is one update at a learning rate of zero: the same code path, no luck.
+job train gpt_doc_untrained "${GPT[@]}" --lr 0 --max-update 1 --disable-validation
+job train gan_doc_untrained "${GAN[@]}" --lr 0 --discriminator-lr 0 --max-update 1 \
+    --disable-validation
+finish_jobs
 
 # ---------------------------------------------------------------- sampling and scoring
 sample_and_score() { # NAME CHECKPOINT: samples from nothing, and held-out perplexity
-    local name="$1" checkpoint="$2" sampling
+    local name="$1" checkpoint="$2"
     fairseq-generate "$DATA/bin-clauses" --user-dir "$USER_DIR" --task unconditional_generation \
         --path "$checkpoint" --num-samples "$SAMPLES" --sampling --beam 1 --seed "$SEED" \
         --max-len-b 40 --batch-size 250 --bpe sentencepiece \
-        --sentencepiece-model "$DATA/clauses/pieces.model" >"$OUTPUT/samples/$name.out" &
-    sampling=$!
+        --sentencepiece-model "$DATA/clauses/pieces.model" >"$OUTPUT/samples/$name.out"
     fairseq-eval-lm "$DATA/bin-clauses" --user-dir "$USER_DIR" --task unconditional_generation \
         --path "$checkpoint" --gen-subset test --max-tokens 8000 >"$OUTPUT/scores/$name.ppl" 2>&1
-    wait "$sampling"
 }
 
 translate() { # NAME
@@ -169,16 +171,17 @@ unigram() {
 
 MODELS="$OUTPUT/models"
 PRETRAINED="$(ls "$MODELS"/gan_doc/checkpoint_*_"$GAN_PRETRAIN".pt)"
-step score-gpt_doc_untrained sample_and_score gpt_doc_untrained \
+job step score-gpt_doc_untrained sample_and_score gpt_doc_untrained \
     "$MODELS/gpt_doc_untrained/checkpoint_last.pt"
-step score-gan_doc_untrained sample_and_score gan_doc_untrained \
+job step score-gan_doc_untrained sample_and_score gan_doc_untrained \
     "$MODELS/gan_doc_untrained/checkpoint_last.pt"
-step score-gpt_doc sample_and_score gpt_doc "$MODELS/gpt_doc/checkpoint_best.pt"
-step score-gan_doc_pretrained sample_and_score gan_doc_pretrained "$PRETRAINED"
-step score-gan_doc sample_and_score gan_doc "$MODELS/gan_doc/checkpoint_last.pt"
-step score-unigram unigram
-step translate-lstm_seq2seq_doc translate lstm_seq2seq_doc
-step translate-dbam translate dbam
+job step score-gpt_doc sample_and_score gpt_doc "$MODELS/gpt_doc/checkpoint_best.pt"
+job step score-gan_doc_pretrained sample_and_score gan_doc_pretrained "$PRETRAINED"
+job step score-gan_doc sample_and_score gan_doc "$MODELS/gan_doc/checkpoint_last.pt"
+job step score-unigram unigram
+job step translate-lstm_seq2seq_doc translate lstm_seq2seq_doc
+job step translate-dbam translate dbam
+finish_jobs
 step texts extract_texts
 
 # ---------------------------------------------------------------- report

@@ -66,6 +66,27 @@ def _main(script: str, argv: list[str], cwd: str, stdin: str, stdout: str, stder
     sys.stdout.flush()
 
 
+def _start(script: str, argv, folder: Path, name: str = "", stdin: str = "") -> _server.Process:
+    """The running command; ``folder`` has its streams, ``name`` tells several apart."""
+    arguments = [str(argument) for argument in argv]
+    if script not in ("fairseq-hydra-train", "fairseq-preprocess"):
+        arguments += ["--user-dir", USER_DIR]
+    streams = [str(folder / f".{stream}{name}") for stream in ("stdin", "stdout", "stderr")]
+    Path(streams[0]).write_text(stdin, encoding="utf-8")
+    process = _server.Process(target=_main, args=(script, arguments, str(folder), *streams))
+    process.start()
+    return process
+
+
+def _result(process, script: str, argv, folder: Path, expect: int, name: str = "") -> Result:
+    process.join()
+    output, error = (
+        (folder / f".{stream}{name}").read_text(encoding="utf-8") for stream in ("stdout", "stderr")
+    )
+    assert process.exitcode == expect, f"{script} {argv}\n{output[-3000:]}\n{error[-3000:]}"
+    return Result(process.exitcode, output, error)
+
+
 def run(script: str, *argv, folder: Path, stdin: str = "", expect: int = 0) -> Result:
     """Runs a fairseq command with the plugin loaded.
 
@@ -76,17 +97,24 @@ def run(script: str, *argv, folder: Path, stdin: str = "", expect: int = 0) -> R
         stdin: standard input.
         expect: the exit status the test relies on; any other fails it with the command's output.
     """
-    arguments = [str(argument) for argument in argv]
-    if script not in ("fairseq-hydra-train", "fairseq-preprocess"):
-        arguments += ["--user-dir", USER_DIR]
-    streams = [str(folder / f".{name}") for name in ("stdin", "stdout", "stderr")]
-    Path(streams[0]).write_text(stdin, encoding="utf-8")
-    process = _server.Process(target=_main, args=(script, arguments, str(folder), *streams))
-    process.start()
-    process.join()
-    output, error = (Path(path).read_text(encoding="utf-8") for path in streams[1:])
-    assert process.exitcode == expect, f"{script} {arguments}\n{output[-3000:]}\n{error[-3000:]}"
-    return Result(process.exitcode, output, error)
+    process = _start(script, argv, folder, stdin=stdin)
+    return _result(process, script, argv, folder, expect)
+
+
+def train_together(processes: int, *argv, folder: Path) -> None:
+    """Runs ``fairseq-train`` on the CPU in several processes that average their gradients."""
+    meeting = folder / ".meeting"
+    meeting.unlink(missing_ok=True)
+    argv += (
+        "--cpu", "--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp",
+        "--distributed-init-method", f"file://{meeting}", "--distributed-no-spawn",
+        "--distributed-world-size", processes, "--distributed-rank",
+    )  # fmt: skip
+    started = [
+        _start("fairseq-train", (*argv, rank), folder, name=str(rank)) for rank in range(processes)
+    ]
+    for rank, process in enumerate(started):
+        _result(process, "fairseq-train", (*argv, rank), folder, 0, name=str(rank))
 
 
 def run_recipe(name: str, *argv, cwd: Path) -> subprocess.CompletedProcess:

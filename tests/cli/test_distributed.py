@@ -1,19 +1,11 @@
-"""Two processes on the CPU, as fairseq's users start them."""
+"""Two processes on the CPU; ``test_gan_image.py`` starts its own two by torchrun, as users do."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from commands import USER_DIR, run
+from commands import run, train_together
 
-DISTRIBUTED = (
-    "--cpu", "--distributed-backend", "gloo", "--distributed-init-method", "env://",
-    "--distributed-world-size", 2, "--distributed-rank", -1, "--distributed-no-spawn",
-    "--ddp-backend", "legacy_ddp", "--load-checkpoint-on-all-dp-ranks",
-)  # fmt: skip
 GAN = (
     "lm", "--task", "gan", "--arch", "gan_doc_tiny", "--criterion", "adversarial", "--optimizer",
     "two_player_adamw", "--lr", "0.01", "--generator-pretrain-updates", 2,
@@ -28,18 +20,10 @@ DBAM = (
 
 
 def train(folder: Path, save_dir: str, updates: int, flags: tuple = GAN) -> dict:
-    script = Path(sys.executable).with_name("fairseq-train")
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", 2, "--master_port", 0,
-        "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0",
-        script, *flags, "--user-dir", USER_DIR, *DISTRIBUTED, "--batch-size", 8,
-        "--max-update", updates, "--save-dir", save_dir, "--num-workers", 0,
-    ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    train_together(
+        2, *flags, "--load-checkpoint-on-all-dp-ranks", "--batch-size", 8, "--max-update", updates,
+        "--save-dir", save_dir, "--num-workers", 0, folder=folder,
+    )  # fmt: skip
     return torch.load(folder / save_dir / "checkpoint_last.pt", weights_only=True)
 
 
