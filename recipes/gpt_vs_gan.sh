@@ -93,7 +93,7 @@ use_environment recipes
 OUTPUT="$(mkdir -p "$OUTPUT" && cd "$OUTPUT" && pwd)"
 if [ "$SIZE" = small ]; then # one thread a job: two trainings of one thread beat one of two
     export OMP_NUM_THREADS=1
-    JOBS="${JOBS_WANTED:-$(nproc)}"
+    JOBS="${JOBS_WANTED:-$(cores)}"
 else
     JOBS="${JOBS_WANTED:-1}"
 fi

@@ -33,7 +33,7 @@ HELP
 }
 
 OUTPUT="$PROJECT/runs/oracle_gan" WEIGHTS="" LENGTH=20 SEEDS="1 2 3" BUDGET=small SAMPLES=10000
-CHOSEN="${DEFAULT_SYSTEMS[*]}" JOBS="$(nproc)" COMMAND="bash recipes/oracle_gan.sh"
+CHOSEN="${DEFAULT_SYSTEMS[*]}" JOBS="$(cores)" COMMAND="bash recipes/oracle_gan.sh"
 for argument in "$@"; do
     COMMAND+=" $(printf '%q' "$argument")"
 done

@@ -3,12 +3,17 @@
 #   job COMMAND …     runs COMMAND, steps in a row, in the background as soon as fewer than JOBS run
 #   await NAME …      in a job: waits for steps of jobs that were queued before it
 #   finish_jobs       waits for all of them
+#   cores             their number
 #
 # JOBS is how many run at a time (default: the number of cores). Jobs start in the order in which
 # they are queued, so that waiting for an earlier one comes to an end. If one fails, or the recipe
 # is stopped, all are stopped; their trainings go on from their last checkpoint the next time.
 
-: "${JOBS:=$(nproc)}"
+cores() { # nproc alone would answer OMP_NUM_THREADS
+    env -u OMP_NUM_THREADS nproc
+}
+
+: "${JOBS:=$(cores)}"
 RUNNING=()
 
 stop_jobs() { # STATUS
