@@ -3,6 +3,7 @@
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$HERE/lib/environment.sh"
+source "$HERE/lib/arguments.sh"
 source "$HERE/lib/steps.sh"
 source "$HERE/lib/translation_data.sh"
 source "$HERE/lib/translation_systems.sh"
@@ -38,46 +39,12 @@ HELP
 
 OUTPUT="$PROJECT/runs/conditional_gan" SOURCE="" TARGET="" LIKELIHOOD=400 GAN=100 SEED=1
 VOCABULARY=8000 CHOSEN="${GENERATORS[*]}" PAIRS="" TOKENS=2000
-COMMAND="bash recipes/conditional_gan.sh"
-for argument in "$@"; do
-    case "$argument" in *" "*) COMMAND+=" \"$argument\"" ;; *) COMMAND+=" $argument" ;; esac
-done
-while [ $# -gt 0 ]; do
-    case "$1" in
-    --help | -h) usage && exit 0 ;;
-    --output | --source | --target | --likelihood-updates | --gan-updates | --seed | \
-        --generators | --vocabulary)
-        [ $# -ge 2 ] || fail "$1 needs a value; see --help"
-        case "$1" in
-        --output) OUTPUT="$2" ;;
-        --source) SOURCE="$2" ;;
-        --target) TARGET="$2" ;;
-        --likelihood-updates) LIKELIHOOD="$2" ;;
-        --gan-updates) GAN="$2" ;;
-        --seed) SEED="$2" ;;
-        --generators) CHOSEN="$2" ;;
-        --vocabulary) VOCABULARY="$2" ;;
-        esac
-        shift 2
-        ;;
-    -*) fail "unknown argument $1; see --help" ;;
-    *)
-        [ -z "$PAIRS" ] || fail "one folder of data, not $PAIRS and $1; see --help"
-        [ -d "$1" ] || fail "$1 is not a folder; see --help"
-        PAIRS="$1"
-        shift
-        ;;
-    esac
-done
-for number in "$LIKELIHOOD" "$GAN" "$SEED" "$VOCABULARY"; do
-    [[ "$number" =~ ^[1-9][0-9]*$ ]] || fail "$number is not a positive whole number; see --help"
-done
-for name in $CHOSEN; do
-    case " ${GENERATORS[*]} " in
-    *" $name "*) ;;
-    *) fail "there is no generator $name; choose among ${GENERATORS[*]}" ;;
-    esac
-done
+take_arguments "PAIRS --source=SOURCE --target=TARGET --likelihood-updates=LIKELIHOOD --gan-updates=GAN
+    --seed=SEED --generators=CHOSEN --vocabulary=VOCABULARY --output=OUTPUT" "$@"
+[ -z "$PAIRS" ] || require_folder "$PAIRS"
+require_positive "$LIKELIHOOD" "$GAN" "$SEED" "$VOCABULARY"
+require_distinct --generators $CHOSEN
+require_known generator "${GENERATORS[*]}" $CHOSEN
 if [ -n "$PAIRS" ]; then
     : "${SOURCE:=de}" "${TARGET:=en}"
     for language in "$SOURCE" "$TARGET"; do

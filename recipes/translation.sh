@@ -3,6 +3,7 @@
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$HERE/lib/environment.sh"
+source "$HERE/lib/arguments.sh"
 source "$HERE/lib/steps.sh"
 source "$HERE/lib/translation_data.sh"
 source "$HERE/lib/translation_systems.sh"
@@ -36,48 +37,18 @@ HELP
 
 OUTPUT="$PROJECT/runs/translation" SOURCE="" TARGET="" BUDGET=small SEEDS=1 ABLATION="" VOCABULARY=8000
 CHOSEN="${SYSTEMS[*]}" PAIRS=""
-COMMAND="bash recipes/translation.sh"
-for argument in "$@"; do
-    case "$argument" in *" "*) COMMAND+=" \"$argument\"" ;; *) COMMAND+=" $argument" ;; esac
-done
-while [ $# -gt 0 ]; do
-    case "$1" in
-    --help | -h) usage && exit 0 ;;
-    --output | --source | --target | --budget | --seeds | --systems | --ablation | \
-        --vocabulary)
-        [ $# -ge 2 ] || fail "$1 needs a value; see --help"
-        case "$1" in
-        --output) OUTPUT="$2" ;;
-        --source) SOURCE="$2" ;;
-        --target) TARGET="$2" ;;
-        --budget) BUDGET="$2" ;;
-        --seeds) SEEDS="$2" ;;
-        --systems) CHOSEN="$2" ;;
-        --ablation) ABLATION="$2" ;;
-        --vocabulary) VOCABULARY="$2" ;;
-        esac
-        shift 2
-        ;;
-    -*) fail "unknown argument $1; see --help" ;;
-    *)
-        [ -z "$PAIRS" ] || fail "one folder of data, not $PAIRS and $1; see --help"
-        [ -d "$1" ] || fail "$1 is not a folder; see --help"
-        PAIRS="$1"
-        shift
-        ;;
-    esac
-done
+take_arguments "PAIRS --source=SOURCE --target=TARGET --budget=BUDGET --seeds=SEEDS --systems=CHOSEN
+    --ablation=ABLATION --vocabulary=VOCABULARY --output=OUTPUT" "$@"
+[ -z "$PAIRS" ] || require_folder "$PAIRS"
 case "$BUDGET" in
 small) UPDATES=800 TOKENS=2000 ;;
 full) UPDATES=12000 TOKENS=4096 ;;
 *) UPDATES="$BUDGET" TOKENS=2000 ;;
 esac
-for number in "$UPDATES" "$VOCABULARY" $SEEDS ${ABLATION:-1}; do
-    [[ "$number" =~ ^[1-9][0-9]*$ ]] || fail "$number is not a positive whole number; see --help"
-done
-for name in $CHOSEN; do
-    system_flags "$name"
-done
+require_positive "$UPDATES" "$VOCABULARY" "${ABLATION:-1}" $SEEDS
+require_distinct --seeds $SEEDS
+require_distinct --systems $CHOSEN
+require_known system "${SYSTEMS[*]}" $CHOSEN
 if [ -n "$PAIRS" ]; then
     : "${SOURCE:=de}" "${TARGET:=en}"
     for language in "$SOURCE" "$TARGET"; do

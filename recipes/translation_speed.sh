@@ -3,6 +3,7 @@
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$HERE/lib/environment.sh"
+source "$HERE/lib/arguments.sh"
 source "$HERE/lib/steps.sh"
 source "$HERE/lib/translation_data.sh"
 source "$HERE/lib/translation_systems.sh"
@@ -20,30 +21,11 @@ HELP
 
 OUTPUT="$PROJECT/runs/translation" PAIRS="" ROUNDS=5 VOCABULARY=8000
 CHOSEN="lstm_no_attention lstm_seq2seq_doc"
-while [ $# -gt 0 ]; do
-    case "$1" in
-    --help | -h) usage && exit 0 ;;
-    --output | --systems | --rounds)
-        [ $# -ge 2 ] || fail "$1 needs a value; see --help"
-        case "$1" in
-        --output) OUTPUT="$2" ;;
-        --systems) CHOSEN="$2" ;;
-        --rounds) ROUNDS="$2" ;;
-        esac
-        shift 2
-        ;;
-    -*) fail "unknown argument $1; see --help" ;;
-    *)
-        [ -d "$1" ] || fail "$1 is not a folder; see --help"
-        PAIRS="$1"
-        shift
-        ;;
-    esac
-done
-[[ "$ROUNDS" =~ ^[1-9][0-9]*$ ]] || fail "$ROUNDS is not a positive whole number; see --help"
-for name in $CHOSEN; do
-    system_flags "$name"
-done
+take_arguments "PAIRS --systems=CHOSEN --rounds=ROUNDS --output=OUTPUT" "$@"
+[ -z "$PAIRS" ] || require_folder "$PAIRS"
+require_positive "$ROUNDS"
+require_distinct --systems $CHOSEN
+require_known system "${SYSTEMS[*]}" $CHOSEN
 if [ -n "$PAIRS" ]; then SOURCE=de TARGET=en; else SOURCE=kjv TARGET=bbe; fi
 
 use_environment recipes

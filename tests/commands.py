@@ -6,6 +6,7 @@ exit status, exactly as the console script would run.
 
 import importlib
 import multiprocessing
+import multiprocessing.connection
 import os
 import subprocess
 import sys
@@ -113,8 +114,16 @@ def train_together(processes: int, *argv, folder: Path) -> None:
     started = [
         _start("fairseq-train", (*argv, rank), folder, name=str(rank)) for rank in range(processes)
     ]
-    for rank, process in enumerate(started):
-        _result(process, "fairseq-train", (*argv, rank), folder, 0, name=str(rank))
+    running = dict(enumerate(started))
+    while running:  # one that fails leaves the others waiting for it
+        multiprocessing.connection.wait([process.sentinel for process in running.values()])
+        for rank, process in list(running.items()):
+            if process.exitcode is not None:
+                del running[rank]
+                if process.exitcode != 0:
+                    for other in running.values():
+                        other.terminate()
+                _result(process, "fairseq-train", (*argv, rank), folder, 0, name=str(rank))
 
 
 def run_recipe(name: str, *argv, cwd: Path) -> subprocess.CompletedProcess:

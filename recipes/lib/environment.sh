@@ -29,8 +29,10 @@ make_venv() {
     for python in python3.11 python3.12 python3; do
         if supported_python "$python"; then
             echo "== making $PROJECT/.venv with $("$python" --version)"
-            "$python" -m venv "$PROJECT/.venv" ||
+            "$python" -m venv "$PROJECT/.venv" || {
+                rm -rf "$PROJECT/.venv" # half of one would be taken for a whole one the next time
                 fail "$python cannot make a virtual environment; install its venv package"
+            }
             return
         fi
     done

@@ -31,7 +31,7 @@ cut_sentences() {
 }
 
 binarise_sentences() {
-    rm -rf "$DATA/bin" # of a run that was stopped here: fairseq keeps a dict.txt that it finds
+    rm -rf "$DATA/bin" # of a run that was stopped here: fairseq refuses a dict.txt that it finds
     fairseq-preprocess --only-source --destdir "$DATA/bin" --trainpref "$DATA/train.pieces" \
         --validpref "$DATA/valid.pieces" --testpref "$DATA/test.pieces"
 }

@@ -30,8 +30,14 @@ SMALL_BUDGET=120
 FULL_BUDGET=7200 # of the updates' times on the CPU core, far less on a GPU
 
 describe_budget() { # for the report
-    echo "Budget: $BUDGET s of processor time of training updates for each system, of which a GAN" \
-        "spends two thirds on its likelihood start; $SIZE sizes."
+    if [ "$SIZE" = small ]; then
+        echo "Budget: $BUDGET s of processor time of training updates for each system, of which a" \
+            "GAN spends two thirds on its likelihood start."
+    else
+        echo "Budget: as many updates of larger models as the small ones do in $BUDGET s of a CPU" \
+            "core, of which a GAN spends two thirds on its likelihood start. What they took is in" \
+            "the table, and differs between systems."
+    fi
 }
 
 start_of() {

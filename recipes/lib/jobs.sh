@@ -1,20 +1,22 @@
 # Sourced by recipes that run steps side by side, after steps.sh.
 #
-#   job COMMAND …     runs COMMAND, steps in a row, in the background as soon as fewer than JOBS run
-#   await NAME …      in a job: waits for steps of jobs that were queued before it
-#   finish_jobs       waits for all of them
-#   cores             their number
+#   side_by_side [NUMBER]    how many jobs run at a time (default: as many as cores), a thread each:
+#                            two trainings of one thread beat one of two
+#   job COMMAND …            runs COMMAND, steps in a row, in the background as soon as there is room
+#   await NAME …             in a job: waits for steps of jobs that were queued before it
+#   finish_jobs              waits for all jobs
 #
-# JOBS is how many run at a time (default: the number of cores). Jobs start in the order in which
-# they are queued, so that waiting for an earlier one comes to an end. If one fails, or the recipe
-# is stopped, all are stopped; their trainings go on from their last checkpoint the next time.
+# Jobs start in the order in which they are queued, so that waiting for an earlier one comes to an end.
+# If one fails, or the recipe is stopped, all are stopped; their trainings go on from their last
+# checkpoint the next time.
 
-cores() { # nproc alone would answer OMP_NUM_THREADS
-    env -u OMP_NUM_THREADS nproc
-}
-
-: "${JOBS:=$(cores)}"
 RUNNING=()
+
+side_by_side() {
+    JOBS="${1:-$(env -u OMP_NUM_THREADS nproc)}" # which nproc would answer instead of the cores
+    export OMP_NUM_THREADS=1
+    rm -rf "$OUTPUT/.running" # marks of steps that were stopped
+}
 
 stop_jobs() { # STATUS
     trap '' INT TERM HUP

@@ -27,7 +27,7 @@ binarise_judged() { # NAME TEXT
         pieces="$folder/text.pieces"
         python -m fairseq_genext.data.pieces "${JUDGE_PIECES%.model}" --encode "$2" "$pieces"
     fi
-    rm -rf "$folder/bin" # of a run that was stopped here: fairseq keeps a dict.txt that it finds
+    rm -rf "$folder/bin" # of a run that was stopped here
     fairseq-preprocess --only-source --srcdict "$JUDGE_DATA/dict.txt" --trainpref "$pieces" \
         --destdir "$folder/bin"
 }

@@ -14,25 +14,17 @@ PUBLISHED = {
     "gan_seqgan": {20: 8.736, 40: 10.310},
     "gan_relgan": {20: 6.680, 40: 6.765},
 }
-STARTS = {
-    "gan_seqgan": "mle",
-    "gan_seqgan_constant": "mle",
-    "gan_maligan": "mle",
-    "gan_relgan": "mle_relational",
-    "gan_doc": "mle_doc",
-    "gan_gpt": "mle_gpt",
-}
 NOTES = {
     "mle": "SeqGAN's generator and rate without dropout, at the epoch with the lowest NLL_oracle: "
     "it has begun to learn its training text by heart, so its NLL_test is high",
     "mle_tuned": "the same generator with dropout 0.3, at the epoch with the lowest held-out loss",
     "gan_seqgan_constant": "the control: SeqGAN's policy gradient with a reward of 1 whatever the "
     "discriminator says",
-    "mle_relational": "RelGAN's generator, 40 times as large as SeqGAN's, by likelihood",
+    "mle_relational": "RelGAN's generator, 15 times as large as SeqGAN's, by likelihood",
 }
 
 
-def system(folder: Path, name: str, seeds: list[str], length: int) -> dict:
+def system(folder: Path, name: str, start: str | None, seeds: list[str], length: int) -> dict:
     """A system's entry; updates and seconds are means over seeds."""
     runs = [trained(folder, f"{name}.{seed}") for seed in seeds]
     entry = {
@@ -45,10 +37,9 @@ def system(folder: Path, name: str, seeds: list[str], length: int) -> dict:
         entry["published"] = PUBLISHED[name][length]
     if name in NOTES:
         entry["note"] = NOTES[name]
-    if name in STARTS:
-        entry["start"] = STARTS[name]
-        own = STARTS[name]
-        entry["curve"] = ["mle", "mle_tuned"] if own == "mle" else [own]
+    if start is not None:
+        entry["start"] = start
+        entry["curve"] = ["mle", "mle_tuned"] if start == "mle" else [start]
     return entry
 
 
@@ -61,8 +52,11 @@ def main() -> None:
     parser.add_argument("--length", type=int, required=True)
     parser.add_argument("--seeds", nargs="+", required=True)
     parser.add_argument("--starts", nargs="+", required=True)
-    parser.add_argument("--systems", nargs="+", required=True)
+    parser.add_argument(
+        "--system", nargs="+", action="append", required=True, metavar=("NAME", "START")
+    )
     args = parser.parse_args()
+    starts = {name: begun[0] if begun else None for name, *begun in args.system}
     manifest = {
         "title": f"The oracle benchmark, length {args.length}",
         "command": args.command,
@@ -75,8 +69,8 @@ def main() -> None:
         ],
         "planes": {int(seed): f"planes/{seed}.json" for seed in args.seeds},
         "systems": [
-            system(args.folder, name, args.seeds, args.length)
-            for name in [*args.starts, *args.systems]
+            system(args.folder, name, starts.get(name), args.seeds, args.length)
+            for name in [*args.starts, *starts]
         ],
     }
     yaml.safe_dump(manifest, sys.stdout, sort_keys=False, allow_unicode=True)

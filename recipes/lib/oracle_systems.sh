@@ -20,15 +20,16 @@ budget_flags() {
     case "$1" in
     tiny) # for tests
         ROUNDS=2 DISCRIMINATOR_STEPS=1 DISCRIMINATOR_PRETRAIN=2 EPOCHS=2 RELATIONAL_EPOCHS=1
+        RELATIONAL_RATE=1e-3
         SIZES=(--vocabulary 30 --dim 4 --train 200 --held-out 50)
         ;;
     small)
         ROUNDS=$SMALL_ROUNDS DISCRIMINATOR_STEPS=5 DISCRIMINATOR_PRETRAIN=200 EPOCHS=25
-        RELATIONAL_EPOCHS=4
+        RELATIONAL_EPOCHS=4 RELATIONAL_RATE=1e-3
         ;;
     full)
         ROUNDS=200 DISCRIMINATOR_STEPS="" DISCRIMINATOR_PRETRAIN=2000 EPOCHS=120
-        RELATIONAL_EPOCHS=120
+        RELATIONAL_EPOCHS=120 RELATIONAL_RATE=1e-4
         ;;
     *) fail "there is no budget $1; choose small or full, see --help" ;;
     esac
@@ -76,23 +77,35 @@ starts_of() {
 }
 
 system_flags() {
-    local steps pretrain="$DISCRIMINATOR_PRETRAIN"
+    local steps=1 pretrain="$DISCRIMINATOR_PRETRAIN" last
     START="$(start_of "$1")"
-    FLAGS=(--arch "${1%_constant}" --lr 0.01 --discriminator-lr 1e-4)
-    # A constant reward needs no discriminator and no rollouts: every token of every completion earns 1.
+    # Published rates, but RelGAN's generator with the small budget: 60 updates at 1e-4 are none.
+    FLAGS=(--arch "${1%_constant}" --generator-turns-lr-scale 1)
     case "$1" in
-    *_constant)
-        FLAGS+=(--reward constant --rollouts 0)
-        steps=1 pretrain=0
+    gan_seqgan | gan_maligan)
+        FLAGS+=(--lr 0.01 --discriminator-lr 1e-4)
+        steps="${DISCRIMINATOR_STEPS:-15}"
         ;;
-    gan_gpt | gan_scratchgan | gan_doc) steps=1 ;;
-    gan_seqgan | gan_maligan) steps="${DISCRIMINATOR_STEPS:-15}" ;;
-    gan_relgan) steps=5 ;;
+    gan_seqgan_constant) # needs no discriminator and no rollouts: every token of all of them earns 1
+        FLAGS+=(--lr 0.01 --reward constant --rollouts 0)
+        pretrain=0
+        ;;
+    gan_relgan)
+        FLAGS+=(--lr "$RELATIONAL_RATE" --discriminator-lr 1e-4)
+        steps=5 pretrain=0
+        ;;
+    gan_scratchgan)
+        FLAGS+=(--lr 1e-4 --discriminator-lr 9.4e-3)
+        pretrain=0
+        ;;
+    gan_doc | gan_gpt) FLAGS+=(--lr 1e-4 --discriminator-lr 1e-4) ;;
     esac
     [ "$BUDGET" != tiny ] || steps=1
+    last=$((pretrain + (steps + 1) * ROUNDS))
     FLAGS+=(
         --discriminator-pretrain-updates "$pretrain" --discriminator-steps "$steps"
-        --validate-interval-updates $(((steps + 1) * ROUNDS / 10 + 1))
-        --max-update $((pretrain + (steps + 1) * ROUNDS))
+        --validate-interval-updates $(((steps + 1) * ROUNDS / 10 + 1)) --max-update "$last"
     )
+    # RelGAN's temperature falls over the turns there are.
+    [ "$1" != gan_relgan ] || FLAGS+=(--gumbel-anneal-updates "$last")
 }

@@ -14,6 +14,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", required=True)
+    parser.add_argument("--command", required=True)
     parser.add_argument("--gan-pretrain-updates", type=int, required=True)
     args = parser.parse_args()
     folder = args.folder
@@ -34,7 +35,7 @@ def main() -> None:
     gan = trained(folder, "gan_doc")
     manifest = {
         "title": "GPT, GAN and seq2seq side by side: the quickstart",
-        "command": f"bash recipes/quickstart.sh --seed {args.seed}",
+        "command": args.command,
         "notes": [
             "Free text: clauses of the Bible in Basic English, lower case, 3,000 sentencepieces; "
             f"references are the test split; {number} samples a system at temperature 1. "

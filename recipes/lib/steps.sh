@@ -2,6 +2,8 @@
 #
 #   step NAME COMMAND …       runs COMMAND unless the step is done; its output goes to a log
 #   train NAME ARGUMENTS …    a step of fairseq-train, which resumes where it was stopped
+#   same_settings TEXT        fails where OUTPUT was begun with another TEXT: what is done is valid
+#                             only while that on which it depends stays as it was
 #
 # OUTPUT is the recipe's folder. Steps are marked in OUTPUT/.done, logs are in OUTPUT/logs. What a
 # training cost is in OUTPUT/models/NAME/cost.json (measured.py). Steps in a row show their own
@@ -13,9 +15,11 @@ STEPS="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 run_logged() { # LOG COMMAND …: shows the last line of the log while the command runs
     local log="$1" pid
     shift
-    "$@" >"$log" 2>&1 &
+    set -m # a process group of its own, so that what the step has started stops with it
+    "$@" </dev/null >"$log" 2>&1 &
     pid=$!
-    trap 'kill $pid 2>/dev/null; wait $pid; exit 130' INT TERM HUP
+    set +m
+    trap 'kill -- -$pid 2>/dev/null || true; wait $pid || true; exit 130' INT TERM HUP
     while kill -0 "$pid" 2>/dev/null; do
         sleep 2
         [ -n "${IN_JOB:-}" ] || show_progress "$log"
@@ -42,6 +46,14 @@ show_progress() { # LOG: on one line of a terminal, or one line in ten s
         LAST_PROGRESS="$line"
         printf '   %4d s  %s\n' "$SECONDS" "$line"
     fi
+}
+
+same_settings() {
+    local before
+    before="$(cat "$OUTPUT/settings.txt" 2>/dev/null || echo "$1")"
+    [ "$before" = "$1" ] ||
+        fail "$OUTPUT has another run ($before; now $1); give another --output or delete it"
+    echo "$1" >"$OUTPUT/settings.txt"
 }
 
 step() {

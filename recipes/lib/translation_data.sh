@@ -53,12 +53,14 @@ cut_pairs() {
 }
 
 binarise_pairs() {
+    rm -rf "$DATA/bin" # of a run that was stopped here: fairseq refuses a dict.txt that it finds
     fairseq-preprocess -s "$SOURCE" -t "$TARGET" --joined-dictionary --destdir "$DATA/bin" \
         --trainpref "$DATA/train.pieces" --validpref "$DATA/valid.pieces" \
         --testpref "$DATA/test.pieces"
 }
 
 prepare_translation_data() {
+    same_settings "data ${1:-kjv-bbe}, $SOURCE to $TARGET, vocabulary $VOCABULARY"
     if [ $# -gt 0 ]; then
         DATA="$OUTPUT/data"
         step data copy_pairs "$1"
