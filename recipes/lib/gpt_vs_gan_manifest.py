@@ -89,8 +89,8 @@ def main() -> None:
         "notes": [
             f"{args.samples:,} samples a system, seed and temperature. Likelihood systems: the "
             "checkpoint with the best validation likelihood; GANs: the last one.",
-            "Rates were hardly tuned: those of gan_doc, gan_scratchgan and gan_gpt rest on one short "
-            "trial each on the validation text with seed 7, as does the RNN's size; those of "
+            "Rates were hardly tuned: those of gan_doc, gan_scratchgan and gan_gpt rest on one "
+            "short trial each on the validation text with seed 7, as does the RNN's size; those of "
             "likelihood and of the other GANs were set once and not tried.",
             "A GAN's updates, seconds and tokens include those of its start, which other GANs may "
             "share; updates count both players. Seconds are as the runs found the machine, "
