@@ -29,6 +29,15 @@ def require_positive(cfg, *names: str) -> None:
             raise UsageError(f"{flag(name)} is {getattr(cfg, name)}; it must be greater than 0")
 
 
+def require_share(cfg, *names: str) -> None:
+    """Raises UsageError unless every named probability of ``cfg`` is in [0, 1)."""
+    for name in names:
+        if not 0 <= getattr(cfg, name) < 1:
+            raise UsageError(
+                f"{flag(name)} is {getattr(cfg, name)}; it must be at least 0 and less than 1"
+            )
+
+
 def require_divisible(cfg, width: str, parts: str) -> None:
     """Raises UsageError unless ``cfg.parts``, heads or the like, divides ``cfg.width``."""
     if getattr(cfg, width) % getattr(cfg, parts) != 0:

@@ -4,7 +4,6 @@ Goodfellow et al. 2014, with the non-saturating generator loss; see ``gan.losses
 in nats, a mean over images.
 """
 
-import contextlib
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from fairseq_genext.criterions.repeatable_validation import RepeatableValidation
 from fairseq_genext.gan.losses import LOSSES
+from fairseq_genext.gan.players import without_gradient
 from fairseq_genext.gan.scores import Scores
 
 FIGURES = ("d_loss", "g_loss", "d_accuracy_real", "d_accuracy_fake")
@@ -129,16 +129,3 @@ class AdversarialImage(RepeatableValidation, FairseqCriterion):
     def logging_outputs_can_be_summed() -> bool:
         """Every figure is a sum, so workers may add theirs before ``reduce_metrics``."""
         return True
-
-
-@contextlib.contextmanager
-def without_gradient(module: torch.nn.Module):
-    """Within, gradients flow through ``module`` and not into its parameters.
-
-    They would be thrown away, but cost time and count in ``--clip-norm``.
-    """
-    module.requires_grad_(False)
-    try:
-        yield
-    finally:
-        module.requires_grad_(True)

@@ -92,6 +92,17 @@ def read_planes(manifest: Manifest) -> tuple[dict[int, Plane], list[dict]]:
                 raise UsageError(
                     f"{manifest.folder / name} has no point of {system!r} at temperature 1"
                 )
+    shapes = {
+        seed: {name: [point["temperature"] for point in points] for name, points in plane.items()}
+        for seed, plane in planes.items()
+    }
+    first, *others = shapes
+    for seed in others:
+        if shapes[seed] != shapes[first]:
+            raise UsageError(
+                f"the planes of seeds {first} and {seed} have other systems or temperatures; "
+                "measure both with the same command"
+            )
     return planes, settings
 
 

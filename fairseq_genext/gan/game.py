@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from fairseq_genext.gan.scores import Scores
 from fairseq_genext.modules.conditions import Condition, Source
-from fairseq_genext.modules.samplers import SampleLength, Samples
+from fairseq_genext.modules.samplers import SampleLength, Samples, without_dropout
 
 
 @dataclass
@@ -87,15 +87,18 @@ def token_log_probs(generator: nn.Module, samples: Samples, length: SampleLength
     """log p(y_t | y_<t, condition) of sampled tokens, ``(batch, time)``, 0 in the padding.
 
     With a gradient, in one call over the whole sequences. Probabilities are those that the sampler
-    drew from, where forbidden symbols have none.
+    drew from, where forbidden symbols have none and nothing is dropped: those of another network
+    would make the policy gradient a biased one.
     """
     eos = generator.dictionary.eos()
     tokens = samples.tokens
     previous = torch.cat([torch.full_like(tokens[:, :1], eos), tokens[:, :-1]], dim=1)
     # Read anew: the samples were drawn without gradient.
     condition = samples.condition
-    arguments = {} if condition is None else condition.read(generator).arguments
-    logits, _ = generator(previous, **arguments)
+    encoder = [condition.encoder] if isinstance(condition, Source) else []
+    with without_dropout(generator, *encoder):
+        arguments = {} if condition is None else condition.read(generator).arguments
+        logits, _ = generator(previous, **arguments)
     forbidden = torch.tensor(length.forbidden(generator.dictionary), device=tokens.device)
     log_probs = logits.float().index_fill(2, forbidden, -torch.inf).log_softmax(dim=-1)
     # Padding is forbidden and has no finite probability: look the end of sentence up instead.

@@ -59,6 +59,11 @@ class PairDiscriminator(nn.Module):
         """Whether it scores tokens, which are then the target's, and not pairs."""
         return self.discriminator.per_token
 
+    @property
+    def rows_at_once(self) -> int:
+        """How many pairs it reads at a time."""
+        return self.discriminator.rows_at_once
+
     def beside(self, source: Source) -> Callable[[Tensor, Tensor], Scores]:
         """The discriminator of targets of ``source``: maps a sequence and its mask to scores."""
         return partial(self, source.tokens)

@@ -1,5 +1,7 @@
 """Which parameters are whose, and steps that move one player alone."""
 
+import contextlib
+
 from fairseq.optim import AMPOptimizer
 from torch import nn
 
@@ -24,3 +26,17 @@ def require_two_player_optimizer(optimizer, task: str) -> None:
             f"--task {task} moves one player at a time: choose --optimizer two_player_adamw "
             "(with --fp16 or bf16, not with --amp)"
         )
+
+
+@contextlib.contextmanager
+def without_gradient(module: nn.Module):
+    """Within, gradients flow through ``module`` and not into its parameters.
+
+    They would be thrown away, but cost time and count in ``--clip-norm``, and one that overflows
+    would stop a step in half precision.
+    """
+    module.requires_grad_(False)
+    try:
+        yield
+    finally:
+        module.requires_grad_(True)

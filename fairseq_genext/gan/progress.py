@@ -41,6 +41,10 @@ class Progress:
         value = self.buffer.view(torch.float64)[FIELDS.index(name)].item()
         return default if math.isnan(value) else value
 
+    def clear(self) -> None:
+        """Forgets all numbers."""
+        self.buffer.copy_(self.empty())
+
     def set(self, **values: float) -> None:
         """Writes numbers."""
         numbers = self.buffer.view(torch.float64)

@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from fairseq_genext.modules.conditions import Condition, draw_condition
 from fairseq_genext.modules.samplers import SampleLength, Samples, inverse_cdf
 
-PROJECTED_ROWS = 64  # rows of logits at a time: as many as stay near the processor
-SCORED_ROWS = 32768  # sequences that the discriminator reads at a time
+PROJECTED_ROWS = 64  # rows of logits at a time: as many as stay near a CPU's cores
+PROJECTED_ON_GPU = 4096  # as many as fit in memory, since each piece costs a dozen calls
 
 
 @dataclass
@@ -100,7 +100,8 @@ def sample_with_rollouts(
         return inverse_cdf(logits, uniform)
 
     def draw_in_pieces(features: Tensor, uniform: Tensor) -> Tensor:
-        pieces = zip(features.split(PROJECTED_ROWS), uniform.split(PROJECTED_ROWS), strict=True)
+        at_once = PROJECTED_ON_GPU if features.is_cuda else PROJECTED_ROWS
+        pieces = zip(features.split(at_once), uniform.split(at_once), strict=True)
         return torch.cat([draw(some, numbers) for some, numbers in pieces])
 
     rows = torch.arange(batch_size, device=device)  # whose turn it is to grow
@@ -159,6 +160,7 @@ def rollout_rewards(
     completions: Completions,
     rollouts: int,
     reward: Callable[[Samples], Tensor],
+    rows: int,
 ) -> Tensor:
     """Q of every token, ``(batch, time)``, 0 in the padding.
 
@@ -167,13 +169,14 @@ def rollout_rewards(
         completions: ``rollouts`` completions of each proper prefix of each sample.
         rollouts: completions of a prefix.
         reward: maps texts to rewards ``(sequences,)``.
+        rows: how many completions it is given at a time.
     """
     lengths = samples.mask.sum(dim=1)
     values = samples.mask.new_zeros(samples.tokens.shape, dtype=torch.float)
     last = (torch.arange(len(samples), device=lengths.device), lengths - 1)
     values[last] = reward(samples).float()
     if completions.tokens.size(0) > 0:
-        pieces = torch.arange(completions.tokens.size(0), device=lengths.device).split(SCORED_ROWS)
+        pieces = torch.arange(completions.tokens.size(0), device=lengths.device).split(rows)
         earned = torch.cat(
             [
                 reward(

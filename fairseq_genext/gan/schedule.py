@@ -91,17 +91,17 @@ class Schedule:
             update: number of updates done.
             progress: sums of the validation that has not been judged yet.
         """
-        if self.pretrain_patience == 0:
+        if self.pretrain_patience == 0 or update == 0:
+            return
+        phase = self.turn(update - 1, progress).phase  # of the update that may have been validated
+        if phase is Phase.TURNS or self.turn(update, progress).phase is not phase:
+            progress.set(best=math.nan, validations_since_best=0, valid_sum=0.0, valid_weight=0.0)
             return
         weight = progress.get("valid_weight", 0.0)
         if weight == 0:
             return
         loss = progress.get("valid_sum", 0.0) / weight
         progress.set(valid_sum=0.0, valid_weight=0.0)
-        phase = self.turn(update - 1, progress).phase  # of the update that was validated
-        if phase is Phase.TURNS or self.turn(update, progress).phase is not phase:
-            progress.set(best=math.nan, validations_since_best=0)
-            return
         if loss < progress.get("best", math.inf):
             progress.set(best=loss, validations_since_best=0)
             return

@@ -20,7 +20,7 @@ from fairseq.models import (
 from omegaconf import II, OmegaConf
 from torch import Tensor, nn
 
-from fairseq_genext.errors import UsageError, require_choice
+from fairseq_genext.errors import UsageError, require_choice, require_share
 from fairseq_genext.gan.discriminators import DISCRIMINATORS
 from fairseq_genext.gan.generators.checkpoint import read_checkpoint
 from fairseq_genext.gan.pairs import JointVocabulary, PairDiscriminator
@@ -155,6 +155,7 @@ def trained_generator(path: str) -> tuple[str, dict[str, Tensor]]:
 
 def build_discriminator(cfg: ConditionalGANConfig, task) -> PairDiscriminator:
     """The discriminator that the flags name, with positions for the longest pair."""
+    require_share(cfg, "discriminator_dropout")
     flags = {entry.name: getattr(cfg, entry.name) for entry in fields(DiscriminatorConfig)}
     flags["max_target_positions"] = cfg.max_source_positions + cfg.max_target_positions
     vocabulary = JointVocabulary(task.source_dictionary, task.target_dictionary)

@@ -16,7 +16,7 @@ from fairseq.models import FairseqLanguageModel, register_model
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from fairseq_genext.errors import UsageError, require_choice, require_positive
+from fairseq_genext.errors import UsageError, require_choice, require_positive, require_share
 from fairseq_genext.gan.discriminators import DISCRIMINATORS
 from fairseq_genext.gan.generators import GENERATORS
 from fairseq_genext.gan.generators.checkpoint import load_weights
@@ -166,6 +166,7 @@ def check(cfg: GANConfig) -> None:
         )
     if cfg.noise_input != "none":
         require_positive(cfg, "noise_dim")
+    require_share(cfg, "generator_dropout", "discriminator_dropout")
 
 
 def start_from_checkpoint(generator: nn.Module, cfg: GANConfig) -> None:

@@ -20,7 +20,7 @@ from fairseq.dataclass import FairseqDataclass
 from fairseq.models import BaseFairseqModel, register_model, register_model_architecture
 from torch import Tensor, nn
 
-from fairseq_genext.errors import UsageError, flag, require_positive
+from fairseq_genext.errors import UsageError, flag, require_positive, require_share
 from fairseq_genext.gan.players import mark_players
 from fairseq_genext.models.presets import preset
 
@@ -167,11 +167,7 @@ def check(cfg: GANImageConfig) -> None:
             raise UsageError(
                 f"{flag(name)} must be positive numbers by commas, not {list(getattr(cfg, name))}"
             )
-    if not 0 <= cfg.discriminator_dropout < 1:
-        raise UsageError(
-            f"--discriminator-dropout is {cfg.discriminator_dropout}; it must be at least 0 and "
-            "less than 1"
-        )
+    require_share(cfg, "discriminator_dropout")
 
 
 @register_model_architecture("gan_image", "gan_image_doc")

@@ -120,7 +120,7 @@ def gan_relgan(args) -> None:
         gumbel_feedback="hard",
         gumbel_temperature=1.0,
         gumbel_final_temperature=0.01,
-        gumbel_anneal_updates=5000,
+        gumbel_anneal_updates=30000,  # 5,000 rounds of 5 and 1
         discriminator_pretrain_updates=0,
         discriminator_steps=5,
         generator_steps=1,

@@ -173,6 +173,29 @@ def gumbel_softmax(logits: Tensor, temperature: float, hard: bool) -> tuple[Tens
 
 
 @contextlib.contextmanager
+def without_dropout(*modules: nn.Module):
+    """A context with gradient and without dropout in ``modules``, which stay in training mode.
+
+    In evaluation mode cuDNN's RNNs have no gradient. Dropout has its probability under one of three
+    names: torch's layers and fairseq's, RNNs, attentions.
+    """
+    found = [
+        (part, name, getattr(part, name, None))
+        for module in modules
+        for part in module.modules()
+        for name in ("p", "dropout", "attention_dropout")
+    ]
+    found = [(part, name, value) for part, name, value in found if isinstance(value, float)]
+    for part, name, _ in found:
+        setattr(part, name, 0.0)
+    try:
+        yield
+    finally:
+        for part, name, value in found:
+            setattr(part, name, value)
+
+
+@contextlib.contextmanager
 def plain_sampling(*players: nn.Module):
     """A context without gradient and without dropout in ``players``, as generation commands run."""
     training = [player.training for player in players]

@@ -5,6 +5,7 @@ computes its loss, and the optimizer `two_player_adamw` moves that player alone.
 """
 
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Optional
@@ -117,6 +118,7 @@ class Turns:
         self._references: dict[tuple[str, ...], ReferenceIndex] = {}
         self._watched: Progress | None = None  # of the model under validation in training
         self._samples_due = True
+        self._begun = False
 
     def build_model(self, cfg, from_checkpoint: bool = False):
         """Builds the model and checks that it has two players."""
@@ -146,6 +148,9 @@ class Turns:
         """One batch of the player whose turn it is."""
         draw_apart_from_other_processes()
         progress = Progress(model.progress)
+        if update_num == 0 and not self._begun:
+            progress.clear()  # a new run from the weights of an old one
+        self._begun = True
         self.schedule.judge(update_num, progress)
         criterion.begin_turn(self.schedule.turn(update_num, progress))
         criterion.load_progress(progress)
@@ -181,7 +186,9 @@ class Turns:
         if self._samples_due and self.turns_cfg.valid_samples > 0:
             self._samples_due = False
             with criterion.validation_randomness(sample), plain_sampling(model):
-                figures = self.measure_samples(list(self.draw_samples(model)))
+                batches = list(self.draw_samples(model))
+                # Self-BLEU needs two; a validation set of one pair gives one.
+                figures = self.measure_samples(batches) if sum(map(len, batches)) > 1 else {}
             drawn = self.turns_cfg.valid_samples
             logging_output["samples_drawn"] = drawn
             logging_output |= {f"sample_{name}": value * drawn for name, value in figures.items()}
@@ -213,6 +220,8 @@ class Turns:
             loss, size = "d_loss", "nsentences"
         for name, key in (("valid_sum", loss), ("valid_weight", size)):
             total = sum(float(log.get(key, 0)) for log in logging_outputs)
+            if math.isnan(total):  # would read as no number yet; a broken loss is never the best
+                total = math.inf
             self._watched.set(**{name: self._watched.get(name, 0.0) + total})
 
     def token_lists(self, batch: torch.Tensor) -> list[list[int]]:
@@ -221,8 +230,8 @@ class Turns:
         return [[token for token in row if token not in special] for row in batch.tolist()]
 
     def validation_splits(self) -> tuple[str, ...]:
-        """Names of the validation splits loaded so far."""
-        return tuple(name for name in self.datasets if name != "train")
+        """Names of the validation splits loaded so far; ``train`` where nothing else is."""
+        return tuple(name for name in self.datasets if name != "train") or tuple(self.datasets)
 
     def _validation_references(self) -> ReferenceIndex:
         # The sentences of every validation split, counted once.

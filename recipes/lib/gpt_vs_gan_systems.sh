@@ -195,9 +195,10 @@ system_flags() { # NAME [SEED]
             --rollouts "$ROLLOUTS" --reward-baseline others
         ;;
     gan_maligan) gan gan_maligan "$seed" "$SEQGAN_STEPS" 1e-4 1e-3 "${LSTM[@]}" "${SEQGAN[@]}" ;;
-    gan_relgan) # the temperature falls over the turns there are, not over 5,000
+    gan_relgan) # the temperature falls over the turns there are, not over 5,000 rounds
         gan gan_relgan "$seed" "$RELGAN_STEPS" 1e-4 1e-4 "${RELATIONAL[@]}" "${RELGAN[@]}"
-        FLAGS+=(--gumbel-anneal-updates "$(value_of --max-update)")
+        FLAGS+=(--gumbel-anneal-updates "$(($(value_of --max-update) - \
+            $(value_of --discriminator-pretrain-updates)))")
         ;;
     gan_scratchgan)
         gan gan_doc "$seed" 1 1e-4 1e-3 "${LSTM[@]}" "${SCRATCHGAN[@]}" "${TOKEN_JUDGE[@]}" \

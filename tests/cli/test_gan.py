@@ -134,18 +134,12 @@ def test_pretraining_learns_and_samples_repeat(corpus):
     assert sorted(typed) == [0, 1, 2] and typed[2][1].startswith("the king")
     assert typed[0][1] and typed[0] != typed[1]
 
-    result = run(
-        "fairseq-validate",
-        "lm",
-        "--task",
-        "gan",
-        "--path",
-        "gan/checkpoint_last.pt",
-        "--batch-size",
-        16,
-        folder=corpus,
-    )
-    assert "sample_bleu_3" in result.stdout + result.stderr
+    for subset in ("valid", "train"):
+        result = run(
+            "fairseq-validate", "lm", "--task", "gan", "--path", "gan/checkpoint_last.pt",
+            "--valid-subset", subset, "--batch-size", 16, folder=corpus,
+        )  # fmt: skip
+        assert "sample_bleu_3" in result.stdout + result.stderr
 
 
 def test_accumulated_batches_play_one_turn(corpus):

@@ -19,6 +19,8 @@ class CNNDiscriminator(Discriminator):
         classifier: arguments of ``NgramClassifier``.
     """
 
+    rows_at_once = 32768  # from one table, and the classifier takes them in smaller pieces
+
     def __init__(self, vocabulary: int, padding_idx: int, embed_dim: int, **classifier) -> None:
         super().__init__()
         self.embed_tokens = SequenceEmbedding(vocabulary, embed_dim, padding_idx)

@@ -12,9 +12,11 @@ class Discriminator(nn.Module):
 
     Attributes:
         per_token: whether it scores tokens and not sequences.
+        rows_at_once: how many rollouts it reads at a time, such that they fit in memory.
     """
 
     per_token = False
+    rows_at_once = 256
 
     @classmethod
     @abstractmethod

@@ -30,11 +30,11 @@ def narrow_ngram_maxima(embedded: Tensor, mask: Tensor, convolutions: nn.ModuleL
     for convolution in convolutions:
         padded = F.pad(embedded, (0, 0, 0, convolution.kernel_size[0] - 1))
         starts = largest_ngrams(padded, mask, convolution.weight)
-        response = 0
-        for channel, numbers in enumerate(padded.unbind(2)):
-            for place, weight in enumerate(convolution.weight[:, channel].unbind(1)):
+        response = torch.zeros(())
+        for channel, numbers in enumerate(padded.float().unbind(2)):
+            for place, weight in enumerate(convolution.weight[:, channel].float().unbind(1)):
                 response = response + numbers.gather(1, starts + place) * weight
-        maxima.append(response)
+        maxima.append(response.to(embedded.dtype))
     return torch.cat(maxima, dim=1)
 
 

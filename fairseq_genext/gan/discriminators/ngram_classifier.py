@@ -14,6 +14,7 @@ from fairseq_genext.gan.discriminators.narrow_ngrams import narrow_ngram_maxima
 from fairseq_genext.gan.discriminators.ngram_tables import fixed_ngram_maxima, ngram_maxima
 
 JUDGED_ROWS = 1024  # sequences that the highway layer reads at a time
+NARROW = 4  # numbers a token up to which looking through n-grams is faster than convolving
 
 
 class NgramClassifier(nn.Module):
@@ -76,7 +77,9 @@ class NgramClassifier(nn.Module):
         return torch.cat([self.judge(maxima) for maxima in pieces])
 
     def forward_narrow(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """As ``forward``, faster, of many sequences of vectors of very few numbers."""
+        """As ``forward``, faster on a CPU, of many sequences of vectors of very few numbers."""
+        if embedded.is_cuda or embedded.size(2) > NARROW:
+            return self(embedded, mask)
         return self.judge(narrow_ngram_maxima(embedded, mask, self.convolutions))
 
     def judge(self, maxima: Tensor) -> Tensor:

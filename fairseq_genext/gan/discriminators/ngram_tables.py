@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-ROWS = 64  # sequences at a time, such that their n-grams stay near the processor
+ROWS = 64  # sequences at a time, such that their n-grams stay near a CPU's cores
 
 
 def ngram_maxima(
@@ -89,7 +89,7 @@ def response_table(embedded: Tensor, weight: Tensor) -> Tensor:
 
 
 def responses(table: Tensor, ngrams: Tensor, mask: Tensor) -> Iterator[Tensor]:
-    """What the filters say of ``ROWS`` sequences at a time: ``(ROWS, time, filters)``.
+    """What the filters say of some sequences at a time: ``(sequences, time, filters)``.
 
     Args:
         table: of ``response_table``.
@@ -99,7 +99,8 @@ def responses(table: Tensor, ngrams: Tensor, mask: Tensor) -> Iterator[Tensor]:
     width = ngrams.size(2)
     places = torch.arange(width, dtype=ngrams.dtype, device=ngrams.device)
     padding = not mask.all()
-    for some, real in zip(ngrams.split(ROWS), mask.split(ROWS), strict=True):
+    at_once = len(mask) if mask.is_cuda else ROWS
+    for some, real in zip(ngrams.split(at_once), mask.split(at_once), strict=True):
         rows = (some * width + places).flatten(0, 1)
         sums = F.embedding_bag(rows, table, mode="sum").unflatten(0, real.shape)
         yield sums.masked_fill_(~real.unsqueeze(2), -torch.inf) if padding else sums

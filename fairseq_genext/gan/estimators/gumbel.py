@@ -8,6 +8,7 @@ from torch import Tensor
 from fairseq_genext.gan.estimators.estimator import Estimator
 from fairseq_genext.gan.game import Game
 from fairseq_genext.gan.losses.loss import Loss
+from fairseq_genext.gan.players import without_gradient
 from fairseq_genext.modules.samplers import Samples, gumbel_softmax, unroll
 
 SAMPLES = ("hard", "soft")
@@ -32,7 +33,7 @@ class GumbelEstimator(Estimator):
         anneal_updates: N, 0 to stay at tau_0.
 
     Raises:
-        ValueError: a temperature is not positive.
+        ValueError: a temperature is not positive, or the number of updates is negative.
     """
 
     def __init__(
@@ -45,6 +46,8 @@ class GumbelEstimator(Estimator):
     ) -> None:
         if min(temperature, final_temperature) <= 0:
             raise ValueError("Gumbel temperatures must be greater than 0")
+        if anneal_updates < 0:
+            raise ValueError("--gumbel-anneal-updates cannot be negative")
         self.straight_through = samples == "hard"
         self.feedback = feedback == "soft"
         self.start = temperature
@@ -81,6 +84,8 @@ class GumbelEstimator(Estimator):
 
     def generator_loss(self, game: Game, loss: Loss) -> tuple[Tensor, dict[str, Tensor | float]]:
         """As ``Estimator.generator_loss``, with ``gumbel_temperature``."""
-        scores = game.scores(self.relaxed_samples(game))
+        samples = self.relaxed_samples(game)
+        with without_gradient(game.discriminator):
+            scores = game.scores(samples)
         figures = {"gumbel_temperature": self.temperature(game.updates)}
         return loss.generator(scores, game.real_scores(loss.relative)), figures

@@ -71,7 +71,9 @@ class ReinforceEstimator(Estimator):
             samples, completions = sample_with_rollouts(
                 game.generator, len(game.real), game.length, self.rollouts, game.condition
             )
-            return samples, rollout_rewards(samples, completions, self.rollouts, of_sequences)
+            rows = game.discriminator.rows_at_once
+            rewards = rollout_rewards(samples, completions, self.rollouts, of_sequences, rows)
+            return samples, rewards
         samples = self.sample(game)
         scores = game.scores(samples)
         if scores.per_token:

@@ -44,7 +44,7 @@ def test_grid(loss, estimator, dictionary):
         torch.manual_seed(4)
         for player, own, other in (
             ("discriminator", model.discriminator, model.decoder),
-            ("generator", model.decoder, None),
+            ("generator", model.decoder, model.discriminator),
         ):
             model.zero_grad()
             play.begin_turn(Turn(Phase.TURNS, player, 3))
@@ -55,9 +55,10 @@ def test_grid(loss, estimator, dictionary):
             gradients = [param.grad for param in own.parameters() if param.grad is not None]
             assert sum(gradient.abs().sum() for gradient in gradients) > 0, case
             assert all(gradient.isfinite().all() for gradient in gradients), case
-            if other is not None:
-                assert all(param.grad is None for param in other.parameters()), case
-                assert ("gradient_penalty" in log) == (loss == "wgan-gp")
+            assert all(param.grad is None for param in other.parameters()), case
+            assert all(param.requires_grad for param in other.parameters()), case
+            penalised = player == "discriminator" and loss == "wgan-gp"
+            assert ("gradient_penalty" in log) == penalised
         combinations += 1
     assert combinations == {True: 12, False: 0}[loss == "bce" or estimator != "mali"] - (
         3 if estimator == "rollouts" or (estimator == "mali" and loss == "bce") else 0

@@ -11,8 +11,11 @@ from torch.nn import functional as F
 
 from fairseq_genext.criterions.adversarial import AdversarialConfig
 from fairseq_genext.gan.discriminators import DISCRIMINATORS
+from fairseq_genext.gan.game import token_log_probs
 from fairseq_genext.gan.losses import LOSSES
 from fairseq_genext.gan.schedule import Phase, Turn
+from fairseq_genext.modules.conditions import Source
+from fairseq_genext.modules.samplers import SampleLength, Samples
 
 TARGET = torch.tensor([[5, 6, 7, 2], [8, 2, 1, 1], [9, 9, 2, 1], [7, 6, 5, 2]])
 SAMPLE = {
@@ -33,6 +36,12 @@ SAMPLE = {
 def criterion(dictionary, **flags):
     config = AdversarialConfig(max_sample_length=5, fixed_length=False, seed=1, **flags)
     return CRITERION_REGISTRY["adversarial"](config, Task(dictionary))
+
+
+def drop(model, share):
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = share
 
 
 def moved(module) -> bool:
@@ -62,6 +71,7 @@ def test_grid(generator, estimator, dictionary):
         value.backward()
         assert torch.isfinite(value) and size == 4
         assert moved(model.encoder) and moved(model.decoder), (loss, name)
+        assert all(param.grad is None for param in model.discriminator.parameters()), (loss, name)
         combinations += 1
     assert combinations == {"mali": 3, "rollouts": 12}.get(estimator, 16)
 
@@ -88,9 +98,7 @@ def test_likelihood_is_teacher_forcing_given_the_source(name, dictionary):
 def test_plain_samples_have_no_dropout_in_the_encoder_either(name, dictionary):
     """Sampling leaves the modes of encoder and decoder as they were."""
     model = initialised(CONDITIONAL_GANS[name], dictionary).train()
-    for module in model.encoder.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.9
+    drop(model.encoder, 0.9)
     play = criterion(dictionary, gradient_estimator="reinforce")
     play.begin_turn(Turn(Phase.TURNS, "discriminator", 3))
     inputs = {key: SAMPLE["net_input"][key] for key in ("src_tokens", "src_lengths")}
@@ -109,3 +117,19 @@ def test_plain_samples_have_no_dropout_in_the_encoder_either(name, dictionary):
         model.encoder.eval()  # the decoder alone says how the encoder is read
     assert torch.equal(*drawn)
     assert model.decoder.training and not model.encoder.training
+
+
+@pytest.mark.parametrize("name", ["lstm-cnn", "dbam-rnn"])
+def test_policy_gradient_is_of_the_probabilities_that_were_drawn_from(name, dictionary):
+    """Nothing is dropped while modes stay, with a gradient for the encoder too."""
+    model = initialised(CONDITIONAL_GANS[name], dictionary).train()
+    drop(model, 0.9)
+    inputs = SAMPLE["net_input"]
+    source = Source(model.encoder, inputs["src_tokens"], inputs["src_lengths"])
+    samples = Samples(TARGET, TARGET.ne(1), condition=source)
+    log_probs = token_log_probs(model.decoder, samples, SampleLength(5))
+    assert model.decoder.training and model.encoder.training
+    log_probs.sum().backward()
+    assert moved(model.encoder) and moved(model.decoder)
+    model.eval()
+    torch.testing.assert_close(log_probs, token_log_probs(model.decoder, samples, SampleLength(5)))

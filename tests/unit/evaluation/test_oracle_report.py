@@ -69,6 +69,12 @@ def test_report(benchmark, monkeypatch):
     assert "data:image/png;base64," in page and "http" not in page.split("<body>")[1]
 
 
+def rewrite(file, change):
+    content = json.loads(file.read_text())
+    change(content["systems"])
+    file.write_text(json.dumps(content))
+
+
 @pytest.mark.parametrize(
     ("break_it", "says"),
     [
@@ -77,6 +83,10 @@ def test_report(benchmark, monkeypatch):
         (
             lambda folder: (folder / "2.json").write_text('{"settings": {}, "systems": {}}'),
             "2.json has no point of",
+        ),
+        (
+            lambda folder: rewrite(folder / "2.json", lambda plane: plane["mle"].pop()),
+            "the planes of seeds 1 and 2 have other systems or temperatures",
         ),
     ],
 )

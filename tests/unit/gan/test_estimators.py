@@ -59,6 +59,7 @@ class Judge(nn.Module):
     """A discriminator with a logit for each pair of words."""
 
     per_token = False
+    rows_at_once = 7
 
     def __init__(self):
         super().__init__()
@@ -287,6 +288,7 @@ def test_temperature_falls_exponentially_and_stays():
     ("build", "says"),
     [
         (lambda: gumbel(temperature=0.0), "must be greater than 0"),
+        (lambda: gumbel(temperature=1.0, anneal=-1), "--gumbel-anneal-updates cannot be negative"),
         (lambda: reinforce(rollouts=-1), "cannot be negative"),
         (lambda: reinforce(discount=1.5), "must be in"),
     ],

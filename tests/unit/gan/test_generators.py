@@ -7,12 +7,13 @@ import torch
 from small_models import LANGUAGE_MODELS, build, initialised
 
 from fairseq_genext.errors import UsageError
+from fairseq_genext.gan.game import token_log_probs
 from fairseq_genext.gan.generators import GENERATORS
 from fairseq_genext.gan.generators.checkpoint import load_weights
 from fairseq_genext.gan.generators.rnn import RNNGenerator
 from fairseq_genext.models.gan import GANConfig
 from fairseq_genext.models.gpt_doc import GPTDocConfig
-from fairseq_genext.modules.samplers import SampleLength, ancestral, gumbel_softmax, unroll
+from fairseq_genext.modules.samplers import SampleLength, Samples, ancestral, gumbel_softmax, unroll
 
 GANS = {name: config for name, config in LANGUAGE_MODELS.items() if config._name == "gan"}
 TOKENS = torch.tensor([[2, 5, 6, 7], [2, 9, 8, 7]])
@@ -115,6 +116,8 @@ def test_gradients_of_samples_reach_every_parameter(name, dictionary):
         ({"generator": "relational", "generator_memory_slots": 0}, "--generator-memory-slots is 0"),
         ({"generator": "gpt", "noise_input": "none", "generator_heads": 3},
          "--generator-embed-dim 256 cannot be divided among --generator-heads 3"),
+        ({"generator_dropout": 1.5}, "--generator-dropout is 1.5; it must be at least 0 and less"),
+        ({"discriminator_dropout": 1}, "--discriminator-dropout is 1"),
         ({"discriminator_filters": [4]}, "must be as many positive numbers"),
         ({"discriminator": "rnn", "discriminator_cell": "x"}, "--discriminator-cell 'x' does not"),
         ({"discriminator": "rnn", "discriminator_layers": 0}, "--discriminator-layers is 0"),
@@ -127,6 +130,26 @@ def test_gradients_of_samples_reach_every_parameter(name, dictionary):
 def test_flags_that_do_not_fit_end_with_one_line(flags, says, dictionary):
     with pytest.raises(UsageError, match=says):
         initialised(GANConfig(_name="gan", **flags), dictionary)
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_policy_gradients_are_of_the_probabilities_that_were_drawn_from(name, dictionary):
+    """Nothing is dropped, in the second layer's input or in attention either."""
+    config = GANConfig(
+        _name="gan", generator=name, noise_input="none", generator_dropout=0.5,
+        generator_layers=1 if name == "relational" else 2, generator_embed_dim=12,
+        generator_hidden_dim=12,
+    )  # fmt: skip
+    generator = initialised(config, dictionary).train().decoder
+    tokens = torch.tensor([[5, 6, 7, 2], [8, 2, 1, 1]])
+    samples = Samples(tokens, tokens.ne(1))
+    log_probs = token_log_probs(generator, samples, SampleLength(5))
+    assert generator.training and log_probs.requires_grad
+    dropped = generator(tokens)[0], generator(tokens)[0]
+    assert not torch.equal(*dropped)  # what dropout there was is there again
+    torch.testing.assert_close(
+        log_probs, token_log_probs(generator.eval(), samples, SampleLength(5))
+    )
 
 
 def test_noise_that_the_decoder_does_not_admit(dictionary):

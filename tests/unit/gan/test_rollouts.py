@@ -39,7 +39,7 @@ def test_equal_to_one_by_one(name, length, dictionary):
     condition = draw_condition(decoder, batch)
     draws = Draws.fresh(batch, rollouts, length.maximum, "cpu")
     samples, completions = sample_with_rollouts(decoder, batch, length, rollouts, condition, draws)
-    rewards = rollout_rewards(samples, completions, rollouts, worth)
+    rewards = rollout_rewards(samples, completions, rollouts, worth, rows=5)
 
     number = 0
     for row in range(batch):
@@ -77,8 +77,10 @@ def test_without_rollouts_only_the_whole_text_counts(dictionary):
     torch.manual_seed(6)
     samples, completions = sample_with_rollouts(decoder, 3, SampleLength(5), 0)
     assert completions.tokens.size(0) == 0
-    rewards = rollout_rewards(samples, completions, 0, worth)
-    assert (rewards != 0).sum() <= 3
+    rewards = rollout_rewards(samples, completions, 0, worth, rows=5)
+    last = samples.mask.sum(dim=1) - 1
+    assert torch.equal(rewards[torch.arange(3), last], worth(samples))
+    assert worth(samples).sum() == rewards.sum() > 0
 
 
 def test_inverse_cdf_draws_from_the_softmax():

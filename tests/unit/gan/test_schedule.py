@@ -48,6 +48,13 @@ def test_a_plateau_ends_each_pretraining(restart_at):
     assert play(schedule, losses, 2, 20, restart_at) == "g" * 10 + "d" * 6 + "dgdg"
 
 
+def test_the_discriminators_best_is_its_own():
+    """Also where no validation falls on the end of the generator's pretraining."""
+    schedule = Schedule(3, 100, 1, 1, pretrain_patience=2)
+    losses = [0.5, 0.8, 0.7, 0.7, 0.7, 0.7]
+    assert play(schedule, losses, 2, 13) == "ggg" + "d" * 7 + "dgd"
+
+
 def test_patience_does_not_outlast_the_lengths():
     schedule = Schedule(3, 2, 1, 1, pretrain_patience=9)
     assert play(schedule, [1.0] * 9, 1, 9) == "ggg" + "dd" + "dgdg"

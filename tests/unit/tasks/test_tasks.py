@@ -126,3 +126,18 @@ def test_turns_scale_the_generators_rate_for_one_step_alone(corpus):
     assert [players for players, _ in used] == [{"generator"}, {"discriminator"}, {"generator"}]
     assert used[0][1][0] == 0.4 and used[1][1][1] == 0.1 and used[2][1][0] == 0.2
     assert [group["lr"] for group in groups] == [0.4, 0.1]
+
+
+def test_a_new_run_from_old_weights_has_a_schedule_of_its_own(corpus, monkeypatch):
+    """fairseq loads the buffer with the weights, also where it counts updates anew."""
+    monkeypatch.setattr(UnconditionalGenerationTask, "train_step", lambda *_, **__: None)
+    for updates, phase in ((0, 0), (4, 1)):
+        task = setup(GANTask, GANTaskConfig, corpus, generator_pretrain_updates=9)
+        model = SimpleNamespace(progress=Progress.empty())
+        Progress(model.progress).set(generator_pretraining=2)
+        turns = []
+        criterion = SimpleNamespace(
+            begin_turn=turns.append, load_progress=lambda _: None, save_progress=lambda _: None
+        )
+        task.train_step({}, model, criterion, None, updates)
+        assert [turn.phase for turn in turns] == [phase]
