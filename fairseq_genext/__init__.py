@@ -1,6 +1,6 @@
 """Generative models for fairseq: seq2seq, GPT and GAN, trained and compared alike.
 
-``--user-dir`` imports this package, which registers
+``--user-dir``, or ``import fairseq_genext``, registers
 
 ========================= ==================== ==================================================
 name                      flag                 room
@@ -29,12 +29,9 @@ bleu_chrf                 --scoring            evaluation/scorers.py
 ``evaluation/`` measures and reports, and imports nothing of the training side.
 """
 
-from fairseq_genext import compat, precision
+import sys
 
-compat.apply()
-precision.apply()
-
-# fairseq registers a user's tasks and models when --user-dir names this folder. Importing them here
-# too makes a plain `import fairseq_genext` (notebooks, tests) do the same.
-from fairseq_genext import criterions, models, optim, tasks  # noqa: E402, F401
-from fairseq_genext.evaluation import scorers  # noqa: E402, F401
+# While Python looks for a module to run, as in `python -m fairseq_genext.data.bible`, argv[0] is -m.
+# Such a command imports what it needs, and starts at once where it only reads text.
+if sys.argv[0] != "-m":
+    from fairseq_genext import plugin  # noqa: F401

@@ -10,6 +10,7 @@ source "$HERE/lib/jobs.sh"
 usage() {
     cat <<'HELP'
 usage: bash recipes/quickstart.sh [--output FOLDER] [--seed N] [--budget PERCENT] [--samples N]
+                                  [--verses N]
 
 Makes a Python environment (.venv, or takes the active one), writes two small corpora, trains
 gpt_doc, gan_doc, lstm_seq2seq_doc and dbam with fairseq-train, samples and translates with
@@ -20,18 +21,19 @@ About 10 minutes on 2 CPU cores. Run again, it skips what is done; stopped, it r
   --seed N          seed of training and sampling (default: 1)
   --budget PERCENT  training updates, in per cent of the default (default: 100)
   --samples N       texts sampled from each system (default: 1000)
+  --verses N        so many verses make the corpora, evenly spread over the Bible (default: all)
 
 To start over, delete FOLDER.
 HELP
 }
 
-OUTPUT="$PROJECT/runs/quickstart" SEED=1 BUDGET=100 SAMPLES=1000
-take_arguments "--output=OUTPUT --seed=SEED --budget=BUDGET --samples=SAMPLES" "$@"
-require_positive "$SEED" "$BUDGET" "$SAMPLES"
+OUTPUT="$PROJECT/runs/quickstart" SEED=1 BUDGET=100 SAMPLES=1000 VERSES=""
+take_arguments "--output=OUTPUT --seed=SEED --budget=BUDGET --samples=SAMPLES --verses=VERSES" "$@"
+require_positive "$SEED" "$BUDGET" "$SAMPLES" "${VERSES:-1}"
 
 use_environment recipes
 OUTPUT="$(mkdir -p "$OUTPUT/samples" "$OUTPUT/scores" && cd "$OUTPUT" && pwd)"
-same_settings "seed $SEED, budget $BUDGET %, samples $SAMPLES"
+same_settings "seed $SEED, budget $BUDGET %, samples $SAMPLES, verses ${VERSES:-all}"
 side_by_side
 DATA="$OUTPUT/data"
 
@@ -41,7 +43,7 @@ updates() { # the share of N updates that --budget asks for, at least 1
 
 # ---------------------------------------------------------------- data
 write_data() {
-    python -m fairseq_genext.data.bible "$DATA"
+    python -m fairseq_genext.data.bible "$DATA" ${VERSES:+--limit "$VERSES"}
 }
 
 cut_into_pieces() {

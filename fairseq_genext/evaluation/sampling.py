@@ -16,6 +16,7 @@ from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq_cli import generate
 
+from fairseq_genext import plugin  # noqa: F401
 from fairseq_genext.evaluation.hypotheses import hypotheses
 
 LOGGER = logging.getLogger("fairseq_cli.generate")

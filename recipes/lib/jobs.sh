@@ -39,7 +39,7 @@ reap_jobs() { # forgets finished jobs; a failed one stops all
 
 leave_running() { # NUMBER: waits until so many jobs are left
     while reap_jobs && [ "${#RUNNING[@]}" -gt "$1" ]; do
-        sleep 1
+        sleep 0.5
         show_running
     done
 }

@@ -21,7 +21,7 @@ run_logged() { # LOG COMMAND …: shows the last line of the log while the comma
     set +m
     trap 'kill -- -$pid 2>/dev/null || true; wait $pid || true; exit 130' INT TERM HUP
     while kill -0 "$pid" 2>/dev/null; do
-        sleep 2
+        sleep 0.5
         [ -n "${IN_JOB:-}" ] || show_progress "$log"
     done
     trap - INT TERM HUP
@@ -42,8 +42,8 @@ show_progress() { # LOG: on one line of a terminal, or one line in ten s
     line="$(progress "$1")"
     if [ -t 1 ]; then
         printf '\r\033[K   %4d s  %s' "$SECONDS" "$line"
-    elif [ -n "$line" ] && [ "$line" != "${LAST_PROGRESS:-}" ] && [ $((SECONDS % 10)) -lt 2 ]; then
-        LAST_PROGRESS="$line"
+    elif [ -n "$line" ] && [ $((SECONDS / 10)) -gt "${LAST_SHOWN:-0}" ]; then
+        LAST_SHOWN=$((SECONDS / 10))
         printf '   %4d s  %s\n' "$SECONDS" "$line"
     fi
 }

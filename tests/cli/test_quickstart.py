@@ -5,14 +5,14 @@ import json
 import pytest
 from commands import run_recipe
 
+SMALL = ("--budget", 1, "--samples", 30, "--verses", 6000)
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The first run, told to work in a folder whose name has a blank."""
     folder = tmp_path_factory.mktemp("quick start")
-    done = run_recipe(
-        "quickstart.sh", "--output", "out", "--budget", 1, "--samples", 30, cwd=folder
-    )
+    done = run_recipe("quickstart.sh", "--output", "out", *SMALL, cwd=folder)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return folder / "out", done
 
@@ -43,9 +43,7 @@ def test_run_again_it_skips_what_is_done(made):
     output, _ = made
     before = (output / "models" / "gan_doc" / "checkpoint_last.pt").stat().st_mtime_ns
     (output / ".done" / "report").unlink()
-    done = run_recipe(
-        "quickstart.sh", "--output", output, "--budget", 1, "--samples", 30, cwd=output
-    )
+    done = run_recipe("quickstart.sh", "--output", output, *SMALL, cwd=output)
     assert done.returncode == 0
     steps = [line for line in done.stdout.splitlines() if line.startswith(("==", "--"))]
     assert [line for line in steps if not line.endswith("done before")] == [steps[-1]]

@@ -1,0 +1,10 @@
+"""Registers all that the package adds to fairseq; see the table in the package's own docstring."""
+
+from fairseq_genext import compat, precision
+
+compat.apply()
+precision.apply()
+
+# fairseq itself imports only a user's tasks and models when --user-dir names this folder.
+from fairseq_genext import criterions, models, optim, tasks  # noqa: E402, F401
+from fairseq_genext.evaluation import scorers  # noqa: E402, F401
