@@ -31,7 +31,7 @@ bleu_chrf                 --scoring            evaluation/scorers.py
 
 import sys
 
-# While Python looks for a module to run, as in `python -m fairseq_genext.data.bible`, argv[0] is -m.
+# argv[0] is -m while Python looks for a module to run, as in `python -m fairseq_genext.data.bible`.
 # Such a command imports what it needs, and starts at once where it only reads text.
 if sys.argv[0] != "-m":
     from fairseq_genext import plugin  # noqa: F401

@@ -46,8 +46,8 @@ leave_running() { # NUMBER: waits until so many jobs are left
 
 show_running() { # a line of a terminal, or a line every half a minute
     local mark line=""
-    [ -t 1 ] || [ $((SECONDS / 30)) -gt "${LAST_SHOWN:-0}" ] || return 0
-    LAST_SHOWN=$((SECONDS / 30))
+    [ -t 1 ] || [ "$SECONDS" -ge $((${LAST_SHOWN:-0} + 30)) ] || return 0
+    LAST_SHOWN=$SECONDS
     for mark in "$OUTPUT"/.running/*; do
         [ -e "$mark" ] || continue
         mark="${mark##*/}"

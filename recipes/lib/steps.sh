@@ -42,8 +42,8 @@ show_progress() { # LOG: on one line of a terminal, or one line in ten s
     line="$(progress "$1")"
     if [ -t 1 ]; then
         printf '\r\033[K   %4d s  %s' "$SECONDS" "$line"
-    elif [ -n "$line" ] && [ $((SECONDS / 10)) -gt "${LAST_SHOWN:-0}" ]; then
-        LAST_SHOWN=$((SECONDS / 10))
+    elif [ -n "$line" ] && [ "$SECONDS" -ge $((${LAST_SHOWN:-0} + 10)) ]; then
+        LAST_SHOWN=$SECONDS
         printf '   %4d s  %s\n' "$SECONDS" "$line"
     fi
 }
