@@ -63,3 +63,31 @@ def test_grid(loss, estimator, dictionary):
     assert combinations == {True: 12, False: 0}[loss == "bce" or estimator != "mali"] - (
         3 if estimator == "rollouts" or (estimator == "mali" and loss == "bce") else 0
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_half_precision(estimator, dtype, dictionary):
+    """As fairseq trains with --fp16 and --bf16 on a GPU: the losses and gradients of float32."""
+    for generator, discriminator in itertools.product(GENERATORS, DISCRIMINATORS):
+        if not admitted("bce", estimator, discriminator):
+            continue
+        losses = []
+        for kind in (torch.float32, dtype):
+            model = initialised(GANS_BY_PLAYERS[generator, discriminator], dictionary)
+            config = AdversarialConfig(
+                max_sample_length=5, fixed_length=False, seed=1, **ESTIMATORS[estimator]
+            )
+            play = CRITERION_REGISTRY["adversarial"](config, Task(dictionary))
+            model.to(kind).train()
+            for player in ("discriminator", "generator"):
+                torch.manual_seed(4)
+                play.begin_turn(Turn(Phase.TURNS, player, 3))
+                value, _, _ = play(model, SAMPLE)
+                value.backward()
+                losses.append(value.item())
+            gradients = [param.grad for param in model.parameters() if param.grad is not None]
+            assert all(gradient.isfinite().all() for gradient in gradients)
+            assert all(gradient.dtype == kind for gradient in gradients)
+        expected, found = losses[:2], losses[2:]
+        assert found == pytest.approx(expected, rel=0.02, abs=0.03), (generator, discriminator)
