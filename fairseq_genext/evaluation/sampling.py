@@ -51,6 +51,8 @@ class Sampling:
             "--temperature", str(temperature), "--max-len-b", str(self.max_length),
             "--batch-size", str(self.batch_size), "--seed", str(self.seed),
             "--log-format", "tqdm" if sys.stderr.isatty() else "none",
+            # Here fairseq's loaders do not end with the command: each worker is waited for, 5 s.
+            "--num-workers", "0",
         ]  # fmt: skip
         if top_p < 1:
             flags += ["--sampling-topp", str(top_p)]
