@@ -131,7 +131,7 @@ def test_bad_folder_and_arguments(texts, tmp_path):
         (["nowhere"], "nowhere is not a folder"),
         (["."], ". has no train.txt"),
         (["--budget", "some"], "some is not a positive whole number"),
-        (["--seeds", ""], "none is not a positive whole number"),
+        (["--seeds", ""], "--seeds is empty"),
         (["--systems", "rnn_lm leakgan"], "there is no system leakgan; choose among rnn_lm"),
         (["--samples", "1"], "at least 2"),
         (["--output"], "--output needs a value"),
