@@ -20,7 +20,8 @@ side_by_side() {
 
 stop_jobs() { # STATUS
     trap '' INT TERM HUP
-    kill "${RUNNING[@]}" 2>/dev/null || true
+    # shellcheck disable=SC2046
+    kill $(jobs -p) 2>/dev/null || true
     wait
     exit "$1"
 }

@@ -12,14 +12,23 @@
 SECONDS=0
 STEPS="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 
+stop_step() { # PROCESS GROUP
+    trap '' INT TERM HUP
+    kill -- "-$1" 2>/dev/null || true
+    wait "$1" || true
+    exit 130
+}
+
 run_logged() { # LOG COMMAND …: shows the last line of the log while the command runs
-    local log="$1" pid
+    local log="$1" pid="" stopped=""
     shift
+    trap 'stopped=1' INT TERM HUP # for a signal that comes before the step's number is known
     set -m # a process group of its own, so that what the step has started stops with it
     "$@" </dev/null >"$log" 2>&1 &
     pid=$!
     set +m
-    trap 'kill -- -$pid 2>/dev/null || true; wait $pid || true; exit 130' INT TERM HUP
+    trap 'stop_step $pid' INT TERM HUP
+    [ -z "$stopped" ] || stop_step "$pid"
     while kill -0 "$pid" 2>/dev/null; do
         sleep 0.5
         [ -n "${IN_JOB:-}" ] || show_progress "$log"

@@ -38,7 +38,10 @@ def test_report(tmp_path):
     [
         (["nowhere.npz"], "nowhere.npz is not a file"),
         (["--seeds", "1 x"], "x is not a positive whole number"),
-        (["--systems", "gan_seqgan leakgan"], "there is no system leakgan; choose among gan_seqgan"),
+        (
+            ["--systems", "gan_seqgan leakgan"],
+            "there is no system leakgan; choose among gan_seqgan",
+        ),
         (["--budget", "huge"], "there is no budget huge"),
         (["--length"], "--length needs a value"),
     ],

@@ -5,7 +5,7 @@ import json
 import pytest
 from commands import run_recipe
 
-SMALL = ("--budget", 1, "--samples", 30, "--verses", 6000)
+SMALL = ("--budget", 1, "--samples", 30, "--verses", 15000)
 
 
 @pytest.fixture(scope="module")

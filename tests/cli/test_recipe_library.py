@@ -29,6 +29,8 @@ def start(folder, text, *argv):
     return subprocess.Popen(
         ["bash", "recipe.sh", *argv], cwd=folder, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # Tests that run in the background ignore it, and bash cannot take that back.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
