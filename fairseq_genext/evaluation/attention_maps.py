@@ -19,7 +19,6 @@ import torch
 from fairseq import utils
 from torch import Tensor
 
-from fairseq_genext import plugin  # noqa: F401
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.checkpoints import load_model
 from fairseq_genext.models.dbam import DBAM

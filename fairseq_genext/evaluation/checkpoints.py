@@ -6,7 +6,7 @@ from pathlib import Path
 import sentencepiece
 from fairseq import checkpoint_utils
 
-from fairseq_genext import plugin  # noqa: F401
+from fairseq_genext import plugin  # noqa: F401  as a command of its own nothing has yet
 from fairseq_genext.errors import UsageError
 
 

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from fairseq import utils
 
-from fairseq_genext import plugin  # noqa: F401
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.checkpoints import load_model
 from fairseq_genext.evaluation.image_grid import write_grid

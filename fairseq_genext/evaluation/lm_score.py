@@ -26,7 +26,6 @@ from fairseq.data.data_utils import collate_tokens
 from fairseq.sequence_scorer import SequenceScorer
 from torch import Tensor
 
-from fairseq_genext import plugin  # noqa: F401
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.bootstrap import half_width
 from fairseq_genext.evaluation.checkpoints import load_model, load_pieces
