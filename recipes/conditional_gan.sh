@@ -28,7 +28,7 @@ skips what is done.
   --likelihood-updates N  of up to 2,000 tokens (default: 400)
   --gan-updates N   in turns, of both players together, of up to 2,000 tokens (default: 100); as
                     many again train the discriminator alone before
-  --seed S          (default: 1)
+  --seed S          seed of training and sampling (default: 1)
   --generators "…"  any of ${GENERATORS[*]} (default: all)
   --vocabulary N    joint sentencepieces (default: 8000)
   --output FOLDER   where everything goes (default: runs/conditional_gan of the project)

@@ -6,6 +6,8 @@ source "$HERE/lib/environment.sh"
 source "$HERE/lib/arguments.sh"
 source "$HERE/lib/steps.sh"
 source "$HERE/lib/jobs.sh"
+source "$HERE/lib/free_text_data.sh"
+source "$HERE/lib/translation_data.sh"
 
 usage() {
     cat <<'HELP'
@@ -35,64 +37,44 @@ use_environment recipes
 OUTPUT="$(mkdir -p "$OUTPUT/samples" "$OUTPUT/scores" && cd "$OUTPUT" && pwd)"
 same_settings "seed $SEED, budget $BUDGET %, samples $SAMPLES, verses ${VERSES:-all}"
 side_by_side
-DATA="$OUTPUT/data"
 
 updates() { # the share of N updates that --budget asks for, at least 1
     echo $(($1 * BUDGET / 100 > 0 ? $1 * BUDGET / 100 : 1))
 }
 
 # ---------------------------------------------------------------- data
-write_data() {
-    python -m fairseq_genext.data.bible "$DATA" ${VERSES:+--limit "$VERSES"}
+CLAUSES="$OUTPUT/data/clauses" PAIRS="$OUTPUT/data/kjv-bbe"
+
+prepare_clauses() {
+    DATA="$CLAUSES" VOCABULARY=3000
+    step pieces-clauses cut_sentences
+    step binarise-clauses binarise_sentences
 }
 
-cut_into_pieces() {
-    local split side encode=()
-    for split in train valid test; do
-        encode+=(--encode "$DATA/clauses/$split.txt" "$DATA/clauses/$split.pieces")
-    done
-    python -m fairseq_genext.data.pieces "$DATA/clauses/pieces" \
-        --train "$DATA/clauses/train.txt" --vocabulary 3000 "${encode[@]}"
-    encode=()
-    for split in train valid test; do
-        for side in kjv bbe; do
-            encode+=(--encode "$DATA/kjv-bbe/$split.$side" "$DATA/kjv-bbe/$split.pieces.$side")
-        done
-    done
-    python -m fairseq_genext.data.pieces "$DATA/kjv-bbe/pieces" \
-        --train "$DATA/kjv-bbe/train.kjv" "$DATA/kjv-bbe/train.bbe" --vocabulary 4000 "${encode[@]}"
+prepare_pairs() {
+    DATA="$PAIRS" VOCABULARY=4000 SOURCE=kjv TARGET=bbe
+    step pieces-kjv-bbe cut_pairs
+    step binarise-kjv-bbe binarise_pairs
 }
 
-binarise() {
-    local clauses
-    rm -rf "$DATA"/bin-* # of a run that was stopped here: fairseq refuses a dict.txt that it finds
-    fairseq-preprocess --only-source --destdir "$DATA/bin-clauses" \
-        --trainpref "$DATA/clauses/train.pieces" --validpref "$DATA/clauses/valid.pieces" \
-        --testpref "$DATA/clauses/test.pieces" &
-    clauses=$!
-    fairseq-preprocess -s kjv -t bbe --joined-dictionary \
-        --destdir "$DATA/bin-kjv-bbe" --trainpref "$DATA/kjv-bbe/train.pieces" \
-        --validpref "$DATA/kjv-bbe/valid.pieces" --testpref "$DATA/kjv-bbe/test.pieces"
-    wait "$clauses"
-}
-
-step data write_data
-step pieces cut_into_pieces
-step binarise binarise
+step data python -m fairseq_genext.data.bible "$OUTPUT/data" ${VERSES:+--limit "$VERSES"}
+job prepare_clauses
+job prepare_pairs
+finish_jobs
 
 # ---------------------------------------------------------------- training
 GPT=(
-    "$DATA/bin-clauses" --task unconditional_generation --arch gpt_doc_mini
+    "$CLAUSES/bin" --task unconditional_generation --arch gpt_doc_mini
     --decoder-layers 2 --decoder-embed-dim 192 --dropout 0.1
     --criterion cross_entropy --optimizer fused_adamw --weight-decay 0.1 --clip-norm 1.0
     --batch-size 64
 )
 GAN=(
-    "$DATA/bin-clauses" --task gan --arch gan_doc --criterion adversarial
+    "$CLAUSES/bin" --task gan --arch gan_doc --criterion adversarial
     --optimizer two_player_adamw --batch-size 128
 )
 TRANSLATION=(
-    "$DATA/bin-kjv-bbe" --task translation --share-all-embeddings --optimizer fused_adamw
+    "$PAIRS/bin" --task translation --share-all-embeddings --optimizer fused_adamw
     --clip-norm 1.0 --max-tokens 1000 --required-batch-size-multiple 1
 )
 GPT_UPDATES=$(updates 800)
@@ -128,31 +110,31 @@ finish_jobs
 # ---------------------------------------------------------------- sampling and scoring
 sample_and_score() { # NAME CHECKPOINT: samples from nothing, and held-out perplexity
     local name="$1" checkpoint="$2"
-    fairseq-generate "$DATA/bin-clauses" --user-dir "$USER_DIR" --task unconditional_generation \
+    fairseq-generate "$CLAUSES/bin" --user-dir "$USER_DIR" --task unconditional_generation \
         --path "$checkpoint" --num-samples "$SAMPLES" --sampling --beam 1 --seed "$SEED" \
         --max-len-b 40 --batch-size 250 --bpe sentencepiece \
-        --sentencepiece-model "$DATA/clauses/pieces.model" >"$OUTPUT/samples/$name.out"
-    fairseq-eval-lm "$DATA/bin-clauses" --user-dir "$USER_DIR" --task unconditional_generation \
+        --sentencepiece-model "$CLAUSES/pieces.model" >"$OUTPUT/samples/$name.out"
+    fairseq-eval-lm "$CLAUSES/bin" --user-dir "$USER_DIR" --task unconditional_generation \
         --path "$checkpoint" --gen-subset test --max-tokens 8000 >"$OUTPUT/scores/$name.ppl" 2>&1
 }
 
 translate() { # NAME
-    fairseq-generate "$DATA/bin-kjv-bbe" --user-dir "$USER_DIR" --task translation \
+    fairseq-generate "$PAIRS/bin" --user-dir "$USER_DIR" --task translation \
         --path "$OUTPUT/models/$1/checkpoint_best.pt" --gen-subset test --beam 1 \
         --max-tokens 8000 --max-len-b 100 --bpe sentencepiece \
-        --sentencepiece-model "$DATA/kjv-bbe/pieces.model" >"$OUTPUT/samples/$1.out"
+        --sentencepiece-model "$PAIRS/pieces.model" >"$OUTPUT/samples/$1.out"
 }
 
 extract_texts() {
     python -m fairseq_genext.evaluation.hypotheses --expect "$SAMPLES" \
         "$OUTPUT"/samples/{gpt_doc,gan_doc}{,_untrained}.out "$OUTPUT/samples/gan_doc_pretrained.out"
     python -m fairseq_genext.evaluation.hypotheses "$OUTPUT"/samples/{lstm_seq2seq_doc,dbam}.out \
-        --expect "$(wc -l <"$DATA/kjv-bbe/test.kjv")"
+        --expect "$(wc -l <"$PAIRS/test.kjv")"
 }
 
 unigram() {
-    python -m fairseq_genext.evaluation.unigram "$DATA/clauses/train.pieces" \
-        "$DATA/clauses/test.pieces" --samples "$OUTPUT/samples/unigram.txt" \
+    python -m fairseq_genext.evaluation.unigram "$CLAUSES/train.pieces" \
+        "$CLAUSES/test.pieces" --samples "$OUTPUT/samples/unigram.txt" \
         --number "$SAMPLES" --seed "$SEED" >"$OUTPUT/scores/unigram.ppl"
 }
 

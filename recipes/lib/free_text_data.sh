@@ -5,6 +5,9 @@
 #                                 there is one, valid.txt; from clauses of the Bible in Basic English
 #                                 without a folder
 #
+#   cut_sentences                 two of these steps' work, on a DATA that is set already
+#   binarise_sentences
+#
 # Uses OUTPUT and VOCABULARY; sets DATA. Without valid.txt every twentieth sentence of train.txt is
 # taken out of it for validation.
 

@@ -209,6 +209,5 @@ system_flags() { # NAME [SEED]
             --generator-embed-dim "$GPT_WIDTH" --generator-hidden-dim $((4 * GPT_WIDTH)) \
             "${TOKEN_JUDGE[@]}"
         ;;
-    *) fail "there is no system $1; choose among ${SYSTEMS[*]}" ;;
     esac
 }

@@ -66,7 +66,6 @@ start_of() { # NAME: the likelihood-trained model that an adversarial system beg
     gan_doc) echo mle_doc ;;
     gan_gpt) echo mle_gpt ;;
     gan_scratchgan) ;; # begins from random weights
-    *) fail "there is no system $1; choose from ${ADVERSARIAL[*]}" ;;
     esac
 }
 

@@ -4,6 +4,9 @@
 #                                        TARGET} and DATA/pieces.model from a folder of Multi30k's
 #                                        layout, or from KJV and BBE without one
 #
+#   cut_pairs                            two of these steps' work, on a DATA that is set already
+#   binarise_pairs
+#
 # Uses OUTPUT, SOURCE, TARGET and VOCABULARY; sets DATA.
 
 find_split() { # FOLDER LANGUAGE NAMES …: the file of the first name there is, plain or packed
