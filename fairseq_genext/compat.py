@@ -41,6 +41,8 @@ def _keep_last_batch() -> None:
         return
 
     def batch_by_size(indices, *args, **kwargs):
+        if len(indices) == 0:
+            raise UsageError("no sentence is left: the data has none that the model can take")
         batches = list(drops_remainder(indices, *args, **kwargs))
         # Batches are consecutive slices of the indices, so what was dropped is the tail.
         rest = indices[sum(len(batch) for batch in batches) :]

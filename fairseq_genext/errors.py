@@ -47,6 +47,15 @@ def require_divisible(cfg, width: str, parts: str) -> None:
         )
 
 
+def require_right_padded_target(task) -> None:
+    """Raises UsageError if the task pads targets on the left.
+
+    A recurrent decoder would read the padding in training, which it never meets in generation.
+    """
+    if getattr(getattr(task, "cfg", None), "left_pad_target", False):
+        raise UsageError("--left-pad-target: a recurrent decoder reads targets from the left")
+
+
 def require_choice(cfg, name: str, choices) -> None:
     """Raises UsageError unless ``cfg.name`` is one of ``choices``; the line lists them."""
     value = getattr(cfg, name)

@@ -70,13 +70,13 @@ class DBAMCriterion(FairseqCriterion):
             The weighted sum of the terms over tokens (``(batch,)`` unless ``reduce``), the number
             of target tokens to divide it by, and the figures to log.
         """
+        if not hasattr(model, "loss_terms"):
+            raise UsageError("--criterion dbam needs --arch dbam: no other model has its terms")
         wanted = {
             f"with_{name}": weight > 0 or not model.training
             for name, weight in self.weights.items()
         }
         logits, extra = model(**sample["net_input"], **wanted)
-        if extra is None or "modulations" not in extra:
-            raise UsageError("--criterion dbam needs --arch dbam: no other model has its terms")
         loss, nll = self._term(logits, sample["target"], self.label_smoothing)
         logging_output = {
             "nll_loss": nll.sum().data,

@@ -127,11 +127,12 @@ def corpora(limit: int | None = None) -> dict[str, list[str]]:
         limit: take only this many verses, evenly spread over the text.
     """
     verses = list(aligned_verses().items())
-    step = max(len(verses) // limit, 1) if limit else 1
+    number = min(limit or len(verses), len(verses))
     lines = {f"kjv-bbe/{split}.{side}": [] for split in SPLITS for side in ("kjv", "bbe")}
     lines |= {f"clauses/{split}.txt": [] for split in SPLITS}
     seen = set()
-    for verse, (source, target) in verses[::step][:limit]:
+    for index in range(number):
+        verse, (source, target) = verses[index * len(verses) // number]
         split = split_of(verse)
         lines[f"kjv-bbe/{split}.kjv"].append(source)
         lines[f"kjv-bbe/{split}.bbe"].append(target)

@@ -9,13 +9,13 @@ MNIST calls its second split ``t10k``; it serves as ``valid`` or ``test`` where 
 """
 
 import gzip
-import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from fairseq_genext.data.npz import read_arrays
 from fairseq_genext.errors import UsageError
 
 IDX_UNSIGNED_BYTE = 0x08
@@ -125,11 +125,7 @@ def _read_idx_pair(path: Path) -> Images:
 
 
 def _read_npz(path: Path) -> Images:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UsageError(f"{path} cannot be read as npz: {error}") from None
+    arrays = read_arrays(path)
     if "images" not in arrays:
         raise UsageError(f"{path} has no array 'images' but {', '.join(arrays) or 'nothing'}")
     labels = arrays.get("labels")

@@ -4,6 +4,8 @@ import numpy as np
 import torch
 from fairseq.data import FairseqDataset
 
+EXPECTED_TOKENS = 48  # so that fairseq's default of 12,000 tokens a batch is 250 samples
+
 
 class NoiseDataset(FairseqDataset):
     """N items that differ only in their id, batched for ``fairseq-generate``.
@@ -25,12 +27,12 @@ class NoiseDataset(FairseqDataset):
         return self.num_samples
 
     def num_tokens(self, index: int) -> int:
-        """Every input is one token long."""
-        return 1
+        """What a sample counts in ``--max-tokens``: it grows, while its input is one token."""
+        return EXPECTED_TOKENS
 
     def num_tokens_vec(self, indices) -> np.ndarray:
-        """Lengths of the inputs in ``indices``."""
-        return self.sizes[indices]
+        """``num_tokens`` of each of ``indices``."""
+        return np.full(len(indices), EXPECTED_TOKENS)
 
     def size(self, index: int) -> int:
         """Every input is one token long."""
@@ -38,6 +40,8 @@ class NoiseDataset(FairseqDataset):
 
     def collater(self, samples: list[int]) -> dict:
         """A batch without target: ``src_tokens`` is ``(batch, 1)``, the starting token."""
+        if not samples:  # of a shard that has fewer batches than others
+            return {}
         return {
             "id": torch.tensor(samples),
             "nsentences": len(samples),

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fairseq_genext.data.npz import read_arrays
 from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.evaluation.files import write_whole
 from fairseq_genext.modules.samplers import inverse_cdf
@@ -109,9 +110,8 @@ class OracleLSTM(nn.Module):
             UsageError: the file is missing or holds no oracle, or a word is no number of it.
         """
         try:
-            with np.load(path) as file:
-                oracle = cls.of_arrays([file[name] for name in file.files])
-        except (OSError, ValueError) as error:
+            oracle = cls.of_arrays(list(read_arrays(path).values()))
+        except ValueError as error:
             raise UsageError(f"{path} is no oracle's weights: {error}") from None
         if dictionary is not None:
             oracle.read_ids_of(dictionary)

@@ -43,11 +43,17 @@ def encode(model: str, source: str, target: str) -> None:
     """Writes ``target``: each line of ``source`` as pieces, separated by blanks.
 
     Raises:
-        UsageError: the model or the source is missing.
+        UsageError: the model or the source is missing, or is something else.
     """
     require_files([model, source])
-    processor = sentencepiece.SentencePieceProcessor(model_file=model)
-    lines = Path(source).read_text(encoding="utf-8").splitlines()
+    try:
+        processor = sentencepiece.SentencePieceProcessor(model_file=model)
+    except RuntimeError:
+        raise UsageError(f"{model} is no sentencepiece model") from None
+    with open(source, encoding="utf-8") as file:
+        # As fairseq reads lines: str.splitlines would also cut at form feeds and the like, and so
+        # shift one side of a parallel corpus.
+        lines = [line.rstrip("\n") for line in file]
     encoded = (" ".join(pieces) for pieces in processor.encode(lines, out_type=str))
     part = Path(f"{target}.part")
     part.write_text("".join(f"{line}\n" for line in encoded), encoding="utf-8")

@@ -25,6 +25,8 @@ from fairseq_genext.errors import (
     require_choice,
     require_divisible,
     require_positive,
+    require_right_padded_target,
+    require_share,
 )
 from fairseq_genext.models.embeddings import require_joined_dictionary
 from fairseq_genext.models.presets import preset
@@ -94,6 +96,8 @@ class DBAMConfig(FairseqDataclass):
 @register_model("dbam", dataclass=DBAMConfig)
 class DBAM(CheckedLoading, FairseqEncoderDecoderModel):
     """ARLM encoder and half-attending decoder."""
+
+    loss_terms = ("arlm", "draft")  # beside the translation's: what ``with_…`` of forward asks for
 
     @classmethod
     def build_model(cls, cfg: DBAMConfig, task) -> "DBAM":
@@ -208,16 +212,17 @@ def check(cfg: DBAMConfig, task) -> None:
         "decoder_attention_heads",
         "modulation_dim",
     )
-    for width, heads in (
-        ("encoder_embed_dim", "encoder_attention_heads"),
-        ("decoder_embed_dim", "decoder_attention_heads"),
-    ):
-        require_divisible(cfg, width, heads)
-        if getattr(cfg, width) % 2 != 0:
+    require_share(cfg, "dropout", "attention_dropout")
+    require_divisible(cfg, "decoder_embed_dim", "decoder_attention_heads")
+    if cfg.arlm == "gpt":
+        require_divisible(cfg, "encoder_embed_dim", "encoder_attention_heads")
+    for width in ("encoder_embed_dim", "decoder_embed_dim"):
+        if getattr(cfg, width) % 2 != 0 and not cfg.no_timing_signal:
             raise UsageError(
                 f"{flag(width)} {getattr(cfg, width)} must be even: the timing signal is made of "
                 "pairs of sine and cosine"
             )
+    require_right_padded_target(task)
     if cfg.share_all_embeddings:
         require_joined_dictionary(cfg, task)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fairseq.dataclass import FairseqDataclass
 from fairseq.models import FairseqLanguageModel, register_model, register_model_architecture
 
-from fairseq_genext.errors import require_divisible, require_positive
+from fairseq_genext.errors import UsageError, require_divisible, require_positive, require_share
 from fairseq_genext.models.presets import preset
 from fairseq_genext.modules.checked_loading import CheckedLoading
 from fairseq_genext.modules.gpt_decoder import GPTDecoder
@@ -45,7 +45,7 @@ class GPTDoc(CheckedLoading, FairseqLanguageModel):
         """Builds the model for the task's dictionary.
 
         Raises:
-            UsageError: a size is not positive, or the heads do not divide the width.
+            UsageError: a flag's value does not exist or does not fit another's.
         """
         require_positive(
             cfg,
@@ -55,6 +55,13 @@ class GPTDoc(CheckedLoading, FairseqLanguageModel):
             "max_target_positions",
         )
         require_divisible(cfg, "decoder_embed_dim", "decoder_attention_heads")
+        require_share(cfg, "dropout")
+        if cfg.decoder_ffn_embed_dim < 0:
+            raise UsageError(
+                f"--decoder-ffn-embed-dim is {cfg.decoder_ffn_embed_dim}; it must be 0 or greater"
+            )
+        if len(task.source_dictionary) != len(task.target_dictionary):
+            raise UsageError("--output-dictionary-size: gpt_doc reads and writes the same words")
         return cls(
             GPTDecoder(
                 task.target_dictionary,

@@ -4,7 +4,7 @@ Sutskever et al. 2014 (https://arxiv.org/abs/1409.3215) with the context read at
 Cho et al. 2014 (https://arxiv.org/abs/1406.1078):
 
     context = final encoder state after the last real source token
-    s_0     = bridge(context),   s_t = RNN(s_{t-1}, [embed(y_{t-1}); context])
+    s_0     = bridge(last states),   s_t = RNN(s_{t-1}, [embed(y_{t-1}); context])
     p(y_t | y_<t, x) = softmax(W s_t),   or softmax(W V [s_t; embed(y_{t-1}); context])
 """
 
@@ -21,7 +21,13 @@ from fairseq.models import (
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from fairseq_genext.errors import UsageError, require_choice, require_positive
+from fairseq_genext.errors import (
+    UsageError,
+    require_choice,
+    require_positive,
+    require_right_padded_target,
+    require_share,
+)
 from fairseq_genext.models.embeddings import require_joined_dictionary
 from fairseq_genext.models.presets import preset
 from fairseq_genext.modules.checked_loading import CheckedLoading
@@ -45,7 +51,10 @@ class LSTMSeq2SeqDocConfig(FairseqDataclass):
     )
     reverse_source: bool = field(
         default=False,
-        metadata={"help": "read the source backwards, so that its start is near the target's"},
+        metadata={
+            "help": "read the source backwards, so that its start is near the target's; with "
+            "--encoder-unidirectional, as otherwise both directions are read anyway"
+        },
     )
     decoder_embed_dim: int = field(default=256, metadata={"help": "target embedding width"})
     decoder_hidden_dim: int = field(
@@ -218,6 +227,8 @@ def check(cfg: LSTMSeq2SeqDocConfig, task) -> None:
         "decoder_hidden_dim",
         "decoder_layers",
     )
+    require_share(cfg, "dropout")
+    require_right_padded_target(task)
     tied = cfg.share_decoder_input_output_embed or cfg.share_all_embeddings
     if tied and not cfg.deep_output and cfg.decoder_hidden_dim != cfg.decoder_embed_dim:
         raise UsageError(

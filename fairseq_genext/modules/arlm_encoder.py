@@ -94,10 +94,9 @@ class ARLMEncoder(FairseqEncoder):
         }
 
     def reorder_encoder_out(self, encoder_out: dict, new_order: Tensor) -> dict:
-        """Moves everything to the beams of ``new_order``, ``(new batch,)``."""
+        """Moves what the decoder reads to the beams of ``new_order``, ``(new batch,)``."""
         reordered = {
-            name: encoder_out[name].index_select(0, new_order)
-            for name in ("tokens", "states", "predicting", "columns")
+            name: encoder_out[name].index_select(0, new_order) for name in ("states", "columns")
         }
         reordered["parts"] = [part.index_select(0, new_order) for part in encoder_out["parts"]]
         reordered["initial"] = tuple(

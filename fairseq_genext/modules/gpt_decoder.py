@@ -81,7 +81,15 @@ class GPTDecoder(FairseqIncrementalDecoder):
         Returns:
             Logits ``(batch, tokens read, vocabulary)``, and None, where other decoders have
             attention to a source.
+
+        Raises:
+            ValueError: the text is longer than there are positions.
         """
+        if prev_output_tokens.size(1) > self.max_positions():
+            raise ValueError(
+                f"{prev_output_tokens.size(1)} tokens are more than the model's "
+                f"{self.max_positions()} positions"
+            )
         unread = self.unread_tokens(prev_output_tokens, incremental_state)
         if token_embeddings is None:
             token_embeddings = self.embed_tokens(unread)

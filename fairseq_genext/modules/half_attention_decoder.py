@@ -108,7 +108,8 @@ class HalfAttentionDecoder(FairseqIncrementalDecoder):
             ``attn``, ``(batch, steps read, source length)`` in the columns of the source as it was
             given: the mean over layers of both halves' weights, which sum to 1, for fairseq's
             ``--print-alignment`` (None in training);
-            ``attentions``, for every layer the weights of each of its attentions, same shape;
+            ``attentions``, for every layer the weights of each of its attentions, same shape (none
+            in training);
             ``modulations``, (scale, shift) of every modulation decoder, each
             ``(batch, steps read, embed_dim)``;
             ``draft``, logits as the first, if asked for.
@@ -121,10 +122,11 @@ class HalfAttentionDecoder(FairseqIncrementalDecoder):
             )
         x = self.dropout(self.embed_scale * token_embeddings)
         source = encoder_out["states"]
-        query_time = key_time = torch.zeros((), dtype=x.dtype, device=x.device)
+        key, query_time = source, torch.zeros((), dtype=x.dtype, device=x.device)
         if self.timing:
             query_time = self.timing_gain[0] * timing_signal(end - x.size(1), end, like=x)
-            key_time = self.timing_gain[1] * timing_signal(0, source.size(1), like=source)
+            if not started:  # or the layers have the projected keys
+                key = key + self.timing_gain[1] * timing_signal(0, key.size(1), like=key)
 
         attentions = []
         for index, layer in enumerate(self.layers):
@@ -132,7 +134,7 @@ class HalfAttentionDecoder(FairseqIncrementalDecoder):
                 x,
                 tuple(state[index : index + 1] for state in encoder_out["initial"]),
                 query_time,
-                source + key_time,
+                key,
                 source,
                 encoder_out["parts"],
                 incremental_state,
@@ -219,7 +221,8 @@ class HalfAttentionLayer(nn.Module):
 
         Returns:
             The layer's output ``(batch, time, embed_dim)``, and for each attention the context
-            ``(batch, time, embed_dim)`` and the weights ``(batch, time, source length)``.
+            ``(batch, time, embed_dim)`` and, but in training, the weights
+            ``(batch, time, source length)``.
         """
         hidden, _ = self.rnn(x, initial, incremental_state)
         contexts, weights = self.attention(

@@ -89,7 +89,8 @@ class RNNDecoder(FairseqIncrementalDecoder):
             features_only: return what the output layer reads instead of the logits.
 
         Returns:
-            Logits ``(batch, time, vocabulary)``, and None, where other decoders have attention.
+            Logits ``(batch, steps read, vocabulary)``, and None, where other decoders have
+            attention.
         """
         state = None
         if encoder_out is not None and not self.rnn.has_started(incremental_state):

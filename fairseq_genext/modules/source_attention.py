@@ -77,7 +77,7 @@ class SourceAttention(nn.Module):
         Returns:
             For each part the context ``(batch, time, query_dim)``, 0 where the part is empty, and
             the weights, averaged over heads, ``(batch, time, source length)``: 0 outside the part;
-            those of all parts sum to 1.
+            those of all parts sum to 1. No weights in training, where nobody looks at them.
         """
         source = self.get_incremental_state(incremental_state, "source")
         if source is None:
@@ -94,7 +94,8 @@ class SourceAttention(nn.Module):
         for mask in masks:
             own = joint * mask
             contexts.append((self.dropout(own) @ source["value"]).transpose(1, 2).flatten(2))
-            weights.append(own.mean(dim=1))
+            if not self.training:
+                weights.append(own.mean(dim=1))
         return contexts, weights
 
     def _split(self, x: Tensor) -> Tensor:

@@ -58,7 +58,16 @@ class FusedAdamW(FairseqOptimizer):
         self._optimizer = self.build_torch_optimizer(self.parameter_groups(list(params)))
 
     def parameter_groups(self, params: list) -> list[dict]:
-        """Matrices decay, vectors (biases, layer norms) do not."""
+        """Matrices decay, vectors (biases, layer norms) do not.
+
+        Raises:
+            UsageError: weights are to decay, and fp16 training has flattened them to a vector.
+        """
+        if self.cfg.weight_decay > 0 and all(param.dim() < 2 for param in params):
+            raise UsageError(
+                "--weight-decay acts on matrices, and --fp16 flattens them: add "
+                "--fp16-no-flatten-grads"
+            )
         return decay_matrices_only(params, self.cfg.weight_decay)
 
     def build_torch_optimizer(self, groups: list[dict]) -> torch.optim.Optimizer:

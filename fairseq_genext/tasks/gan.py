@@ -42,6 +42,8 @@ class GANTask(Turns, UnconditionalGenerationTask):
     architecture = "gan_doc"
 
     def __init__(self, args, dictionary, output_dictionary=None, targets=None) -> None:
+        if output_dictionary is not None and len(output_dictionary) != len(dictionary):
+            raise UsageError("--output-dictionary-size: both players read and write the same words")
         super().__init__(args, dictionary, output_dictionary, targets)
         self.oracle = OracleLSTM.load(args.oracle, dictionary) if args.oracle else None
 

@@ -10,7 +10,8 @@ import os
 from dataclasses import dataclass, field
 
 import torch
-from fairseq import utils
+from fairseq import search, utils
+from fairseq.sequence_generator import SequenceGenerator
 from fairseq.tasks import register_task
 from fairseq.tasks.language_modeling import (
     SAMPLE_BREAK_MODE_CHOICES,
@@ -20,6 +21,7 @@ from fairseq.tasks.language_modeling import (
 
 from fairseq_genext.data.noise_dataset import NoiseDataset
 from fairseq_genext.errors import UsageError
+from fairseq_genext.modules.forced_sampling import ForcedSampling
 
 
 @dataclass
@@ -45,8 +47,7 @@ class UnconditionalGenerationTask(LanguageModelingTask):
     """Language modeling over sentences whose ``fairseq-generate`` needs no prompt.
 
     Raises:
-        UsageError: the data folder lacks its dictionary or a split, or ``--num-samples`` is
-            negative.
+        UsageError: the data folder lacks its dictionary or a split, or flags do not go together.
     """
 
     @classmethod
@@ -61,7 +62,31 @@ class UnconditionalGenerationTask(LanguageModelingTask):
                 )
         if args.num_samples < 0:
             raise UsageError(f"--num-samples is {args.num_samples}; it must be 0 or greater")
+        if args.add_bos_token:
+            # fairseq's items then start with <s> </s>, and generation with <s> alone: a state in
+            # which no model was trained.
+            raise UsageError("--add-bos-token: texts start from </s> here; leave the flag out")
         return super().setup_dictionary(args, **kwargs)
+
+    def build_model(self, cfg, from_checkpoint: bool = False):
+        """Builds the model, for which the task has its dictionary also with ``--num-samples``.
+
+        Raises:
+            UsageError: blocks of text are longer than the model takes.
+        """
+        number, self.args.num_samples = self.args.num_samples, 0
+        try:
+            model = super().build_model(cfg, from_checkpoint)
+        finally:
+            self.args.num_samples = number
+        block, longest = self.args.tokens_per_sample, model.max_positions()
+        if self.args.sample_break_mode != "eos" and number == 0 and block > longest:
+            # fairseq would leave out every block that is full.
+            raise UsageError(
+                f"--tokens-per-sample {block} is more than the {longest} tokens that the model "
+                "takes (--max-target-positions)"
+            )
+        return model
 
     def load_dataset(self, split: str, **kwargs) -> None:
         """Loads a split, or with ``--num-samples`` a made-up one of empty inputs."""
@@ -76,26 +101,58 @@ class UnconditionalGenerationTask(LanguageModelingTask):
                 f"{split}.idx): make it with fairseq-preprocess"
             ) from None
 
+    def build_generator(self, models, args, *others, **kwargs):
+        """As fairseq's, with ``ForcedSampling`` for ``--sampling``.
+
+        Raises:
+            UsageError: flags do not go together.
+        """
+        if self.args.num_samples > 0 and getattr(args, "prefix_size", 0) > 0:
+            raise UsageError("--num-samples starts from nothing: leave out it or --prefix-size")
+        if self.args.num_samples > 0 and getattr(args, "score_reference", False):
+            raise UsageError(
+                "--num-samples has nothing for --score-reference: leave out one of both"
+            )
+        if getattr(args, "print_alignment", None):
+            raise UsageError("--print-alignment: text from nothing has no source to align with")
+        generator = super().build_generator(models, args, *others, **kwargs)
+        if isinstance(getattr(generator, "search", None), search.Sampling):
+            generator.search = ForcedSampling(
+                self.target_dictionary, args.sampling_topk, args.sampling_topp
+            )
+        return generator
+
     def inference_step(self, generator, models, sample, prefix_tokens=None, constraints=None):
         """Continues the prompts, or starts from nothing.
 
-        A prompt is what ``--prefix-size`` cuts off a data set's lines, or a whole line typed into
-        ``fairseq-interactive``.
+        A prompt is what ``--prefix-size`` cuts off a data set's lines, or a whole line given to
+        ``fairseq-interactive`` or to fairseq's Python interface.
+
+        Raises:
+            UsageError: a prompt leaves no room to continue it.
         """
         if constraints is not None:
             raise UsageError("--constraints work with translation only")
         if prefix_tokens is None:
             # A line of a data set is no prompt unless --prefix-size says so: fairseq's
             # language_modeling task would take it whole and so copy it.
-            typed = "target" not in sample
+            given = "nsentences" not in sample
             lines = sample["net_input"]["src_tokens"]  # (batch, 1 + longest line)
-            prefix_tokens = lines[:, 1:] if typed else lines[:, :0]
-        # An end of sentence inside a prompt would end the sample before it began.
+            prefix_tokens = lines[:, 1:] if given else lines[:, :0]
+        # A prompt ends where its sentence does: forced, the end would end the sample as well.
         eos, pad = self.dictionary.eos(), self.dictionary.pad()
-        prefix_tokens = prefix_tokens.masked_fill(prefix_tokens.eq(eos), pad)
-        start = self.dictionary.bos() if self.args.add_bos_token else eos
+        prefix_tokens = prefix_tokens.masked_fill(prefix_tokens.eq(eos).cumsum(1).bool(), pad)
+        if isinstance(generator, SequenceGenerator):
+            # fairseq would cut a longer prompt and end the text there.
+            room = min(generator.max_len_b, generator.max_len - 1)
+            longest = int(prefix_tokens.ne(pad).sum(dim=1).max())
+            if longest >= room:
+                raise UsageError(
+                    f"a prompt of {longest} tokens leaves nothing of {room} to write: raise "
+                    "--max-len-b as far as the model's positions allow, or shorten the prompt"
+                )
         with torch.no_grad():
-            return generator.generate(models, sample, prefix_tokens=prefix_tokens, bos_token=start)
+            return generator.generate(models, sample, prefix_tokens=prefix_tokens, bos_token=eos)
 
     @property
     def source_dictionary(self):

@@ -106,6 +106,24 @@ WRONG = {
     ),
     "clip value": ("lm", *LM, "--clip-value", -1, "--clip-value is -1.0; it must be 0"),
     "label smoothing": ("mt", *MT, "--label-smoothing", 2, "--label-smoothing is 2.0"),
+    "dropout": ("lm", *LM, "--dropout", 1.2, "--dropout is 1.2; it must be at least 0"),
+    "dropout of a seq2seq": ("mt", *MT, "--dropout", -0.1, "--dropout is -0.1"),
+    "dropout of attention": ("mt", *DBAM, "--attention-dropout", 1, "--attention-dropout is 1.0"),
+    "width of an MLP": ("lm", *LM, "--decoder-ffn-embed-dim", -1, "--decoder-ffn-embed-dim is -1"),
+    "fewer words to write": (
+        "lm", *LM, "--output-dictionary-size", 9, "reads and writes the same words"
+    ),
+    "fewer words to play with": (
+        "lm", *GAN, "--output-dictionary-size", 9, "both players read and write the same words"
+    ),
+    "another start": ("lm", *LM, "--add-bos-token", "texts start from </s> here"),
+    "long blocks": (
+        "lm", *LM, "--sample-break-mode", "none", "--tokens-per-sample 1024 is more than the 64"
+    ),
+    "targets on the right": ("mt", *MT, "--left-pad-target", "reads targets from the left"),
+    "fairseq's model with another's criterion": (
+        "mt", *DBAM, "--arch", "transformer_tiny", "--criterion dbam needs --arch dbam"
+    ),
     "temperature": ("lm", *GAN, "--gumbel-temperature", 0, "must be greater than 0"),
 }  # fmt: skip
 
@@ -210,3 +228,21 @@ def test_negative_number_of_samples(models):
         "--path", "gpt_doc_tiny/checkpoint_last.pt", folder=models, expect=1,
     )  # fmt: skip
     assert_one_line(result, "--num-samples is -3")
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--num-samples", 2, "--prefix-size", 2), "leave out it or --prefix-size"),
+        (("--num-samples", 2, "--score-reference"), "has nothing for --score-reference"),
+        (("--num-samples", 2, "--print-alignment"), "no source to align with"),
+        (("--prefix-size", 3, "--max-len-b", 3), "a prompt of 3 tokens leaves nothing of 3"),
+    ],
+)
+def test_sampling(models, flags, says):
+    result = run(
+        "fairseq-generate", "lm", "--task", "unconditional_generation", *flags,
+        "--path", "gpt_doc_tiny/checkpoint_last.pt", folder=models, expect=1,
+    )  # fmt: skip
+    assert_one_line(result, says)
+    assert not result.lines("H")

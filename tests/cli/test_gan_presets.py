@@ -171,7 +171,7 @@ def test_a_collapsed_generator_is_reported(corpus):
         (("--arch", "gan_maligan", "--gan-loss", "hinge"), "mali does not go with"),
         (("--arch", "gan_maligan", "--discriminator", "rnn"), "mali weighs whole sequences"),
         (("--arch", "gan_doc_tiny", "--fixed-length"), "every sentence must have"),
-        (("--arch", "gan_doc_tiny", "--oracle", "no.npz"), "no.npz is no oracle's weights"),
+        (("--arch", "gan_doc_tiny", "--oracle", "no.npz"), "no.npz cannot be read as npz"),
         (("--arch", "gan_doc_tiny", "--valid-samples", 1), "--valid-samples is 1"),
         (("--arch", "gan_doc_tiny", "--rollouts", -1, "--gradient-estimator", "reinforce"),
          "cannot be negative"),

@@ -9,6 +9,8 @@ import torch
 from commands import USER_DIR, run
 from conftest import SIZES
 
+from fairseq_genext.models.gpt_doc import GPTDoc
+
 TRAIN = (
     "lm", "--task", "unconditional_generation", "--arch", "gpt_doc_tiny", "--criterion",
     "cross_entropy", "--optimizer", "fused_adamw", "--lr", "0.01", "--batch-size", "32",
@@ -91,6 +93,40 @@ def test_interactive_prompts(gpt):
     assert sorted(hypotheses) == [0, 1, 2, 3]
     for number, prompt in enumerate(prompts):
         assert hypotheses[number][1].startswith(prompt) and hypotheses[number][1]
+
+
+def test_prompt_that_the_model_finds_all_but_impossible(gpt):
+    """At this temperature its probability is no float32."""
+    result = run(
+        "fairseq-interactive", *TASK, "--sampling", "--beam", 1, "--temperature", 0.02,
+        "--max-len-b", 20, folder=gpt, stdin="king king the the\n",
+    )  # fmt: skip
+    assert result.lines("H")[0][1].startswith("king king the the")
+
+
+def test_prompts_by_fairseqs_python_interface(gpt):
+    model = GPTDoc.from_pretrained(str(gpt / "gpt"), "checkpoint_last.pt", str(gpt / "lm"))
+    texts = model.sample(["the king", "his son"], beam=1, sampling=True, max_len_b=20)
+    assert texts[0].startswith("the king") and texts[1].startswith("his son")
+
+
+@pytest.mark.parametrize("arch", ["transformer_lm", "lstm_lm"])
+def test_samples_of_fairseqs_own_language_models(corpus, arch):
+    small = ("--decoder-layers", 1, "--decoder-embed-dim", 16)
+    if arch == "transformer_lm":
+        small += ("--decoder-attention-heads", 2, "--tokens-per-sample", 64)
+    else:
+        small += (
+            "--decoder-hidden-size", 16, "--decoder-out-embed-dim", 16,
+            "--share-decoder-input-output-embed", "--decoder-attention", 0,
+        )  # fmt: skip
+    flags = [arch if value == "gpt_doc_tiny" else value for value in TRAIN]
+    run("fairseq-train", *flags, *small, "--max-update", 30, "--save-dir", arch, folder=corpus)
+    result = run(
+        "fairseq-generate", *TASK[:-1], f"{arch}/checkpoint_last.pt", "--num-samples", 9,
+        "--sampling", "--beam", 1, "--max-len-b", 20, folder=corpus,
+    )  # fmt: skip
+    assert sorted(result.lines("H")) == list(range(9)) and not result.lines("S")
 
 
 def test_resume_is_exact(corpus):

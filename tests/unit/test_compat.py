@@ -26,6 +26,11 @@ def test_no_sentence_is_dropped(number, limits):
             assert len(batch) * sizes[batch].max() <= 30
 
 
+def test_no_sentence_at_all():
+    with pytest.raises(UsageError, match="no sentence is left"):
+        data_utils.batch_by_size(np.arange(0), lambda i: 1, np.arange(0), max_sentences=4)
+
+
 def test_applying_twice_changes_nothing():
     before = data_utils.batch_by_size
     compat.apply()

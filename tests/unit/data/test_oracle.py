@@ -74,8 +74,17 @@ def test_files(tmp_path):
 
 
 def test_bad_weights(tmp_path):
-    with pytest.raises(UsageError, match="is no oracle's weights"):
+    with pytest.raises(UsageError, match="cannot be read as npz"):
         OracleLSTM.load(tmp_path / "missing.npz")
+    whole = tmp_path / "whole.npz"
+    np.savez(whole, *arrays())
+    for name, data in (("empty", b""), ("cut", whole.read_bytes()[:-40])):
+        (tmp_path / f"{name}.npz").write_bytes(data)
+        with pytest.raises(UsageError, match="cannot be read as npz"):
+            OracleLSTM.load(tmp_path / f"{name}.npz")
+    np.save(tmp_path / "alone.npy", arrays()[0])
+    with pytest.raises(UsageError, match="is a single array"):
+        OracleLSTM.load(tmp_path / "alone.npy")
     np.savez(tmp_path / "few.npz", *arrays()[:4])
     with pytest.raises(UsageError, match="an oracle has 15 arrays"):
         OracleLSTM.load(tmp_path / "few.npz")

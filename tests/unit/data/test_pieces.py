@@ -40,3 +40,20 @@ def test_too_many_pieces_for_the_text(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="sentencepiece: Vocabulary size too high"):
         command(monkeypatch, tmp_path / "m", "--train", raw, "--vocabulary", 5000)
     assert not (tmp_path / "m.model").exists()
+
+
+def test_lines_are_those_that_fairseq_counts(tmp_path, monkeypatch):
+    """A form feed or a line separator of Unicode is no end of line: the other side has none."""
+    raw, cut = tmp_path / "raw.txt", tmp_path / "raw.pieces"
+    raw.write_text("".join(f"{line}\n" for line in [*TEXT, "the king\u2028saw \x0c bread\x85now"]))
+    command(monkeypatch, tmp_path / "m", "--train", raw, "--vocabulary", 28, "--encode", raw, cut)
+    with cut.open() as file:
+        assert len(list(file)) == len(TEXT) + 1
+
+
+def test_file_that_is_no_model(tmp_path, monkeypatch):
+    raw = tmp_path / "raw.txt"
+    raw.write_text("a b c\n")
+    (tmp_path / "m.model").write_text("nothing")
+    with pytest.raises(UsageError, match="m.model is no sentencepiece model"):
+        command(monkeypatch, tmp_path / "m", "--encode", raw, tmp_path / "cut")

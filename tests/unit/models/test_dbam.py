@@ -206,6 +206,17 @@ def test_keys_are_projected_once_a_sentence(dictionary):
     assert len(calls) == 2
 
 
+def test_weights_are_not_averaged_in_training(model):
+    attentions = model.train()(padded(True), LENGTHS, PREV)[1]["attentions"]
+    assert not any(attentions)
+
+
+def test_what_is_switched_off_refuses_nothing(dictionary):
+    """Only --arlm gpt has heads in the encoder, only the timing signal wants even widths."""
+    flags = {"encoder_embed_dim": 25, "decoder_embed_dim": 35, "decoder_attention_heads": 5}
+    initialised(DBAMConfig(_name="dbam", no_timing_signal=True, **flags), dictionary)
+
+
 def test_preset_is_about_as_large_as_fairseqs_transformer(dictionary):
     """Beside the embeddings, whose size is the dictionary's."""
     task = SimpleNamespace(source_dictionary=dictionary, target_dictionary=dictionary)
@@ -227,6 +238,8 @@ def test_preset_is_about_as_large_as_fairseqs_transformer(dictionary):
         ({"rnn_cell": "elman"}, "--rnn-cell 'elman' does not exist"),
         ({"modulation_decoders": 3}, "--modulation-decoders 3 does not exist; choose one of 0, 1"),
         ({"decoder_attention_heads": 5}, "--decoder-embed-dim 256 cannot be divided among"),
+        ({"arlm": "gpt", "encoder_attention_heads": 3}, "--encoder-embed-dim 256 cannot be"),
+        ({"dropout": 1.0}, "--dropout is 1.0; it must be at least 0 and less than 1"),
         ({"decoder_layers": 0}, "--decoder-layers is 0; it must be greater than 0"),
         ({"decoder_embed_dim": 7, "decoder_attention_heads": 1}, "must be even"),
         ({"share_all_embeddings": True, "encoder_embed_dim": 8}, "equal to --decoder-embed-dim"),

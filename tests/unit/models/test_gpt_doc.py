@@ -99,3 +99,8 @@ def test_wrong_flags(flags, says, dictionary):
     config = {"decoder_embed_dim": 24, "decoder_attention_heads": 4, **flags}
     with pytest.raises(UsageError, match=says):
         initialised(GPTDocConfig(_name="gpt_doc", **config), dictionary)
+
+
+def test_more_tokens_than_positions(dictionary):
+    with pytest.raises(ValueError, match="17 tokens are more than the model's 16 positions"):
+        gpt(dictionary)(torch.full((2, 17), 5))

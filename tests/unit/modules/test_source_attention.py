@@ -30,7 +30,7 @@ def test_halves_by_hand():
 
 def test_mass_outside_the_half_is_exactly_zero():
     torch.manual_seed(1)
-    attention = SourceAttention(query_dim=8, source_dim=4, num_heads=2, dropout=0.0)
+    attention = SourceAttention(query_dim=8, source_dim=4, num_heads=2, dropout=0.0).eval()
     query, source = 5 * torch.randn(4, 3, 8), 5 * torch.randn(4, 6, 4)
     parts = halves(LENGTHS, 6)
     contexts, weights = attention(query, source, source, parts)
@@ -45,7 +45,7 @@ def test_mass_outside_the_half_is_exactly_zero():
 def test_one_head_equals_the_formula():
     """Inside a half a softmax of its own, times the half's share of the evidence."""
     torch.manual_seed(1)
-    attention = SourceAttention(query_dim=6, source_dim=6, num_heads=1, dropout=0.0)
+    attention = SourceAttention(query_dim=6, source_dim=6, num_heads=1, dropout=0.0).eval()
     query, key, value = torch.randn(1, 2, 6), torch.randn(1, 5, 6), torch.randn(1, 5, 6)
     parts = halves(torch.tensor([4]), 5)
     contexts, weights = attention(query, key, value, parts)
@@ -64,7 +64,7 @@ def test_one_head_equals_the_formula():
 
 
 def test_an_empty_half_gives_no_nan_gradient():
-    attention = SourceAttention(query_dim=4, source_dim=4, num_heads=1, dropout=0.0)
+    attention = SourceAttention(query_dim=4, source_dim=4, num_heads=1, dropout=0.0).eval()
     source = torch.randn(1, 3, 4, requires_grad=True)
     parts = halves(torch.tensor([1]), 3)
     contexts, _ = attention(torch.randn(1, 2, 4), source, source, parts)

@@ -35,6 +35,14 @@ def test_equals_torch_with_decay_on_matrices_only():
         torch.testing.assert_close(one, other)
 
 
+def test_weight_decay_of_what_fp16_has_flattened():
+    """fairseq joins all parameters to one vector, in which no matrix is left to decay."""
+    flat = torch.nn.Parameter(torch.randn(15))
+    with pytest.raises(UsageError, match="add --fp16-no-flatten-grads"):
+        FusedAdamW(FusedAdamWConfig(lr=[0.1], weight_decay=0.3), [flat])
+    FusedAdamW(FusedAdamWConfig(lr=[0.1]), [flat])
+
+
 def test_clip_value_steps_on_exactly_the_clamped_gradient():
     mine, theirs = parameters(), parameters()
     optimizer = FusedAdamW(FusedAdamWConfig(lr=[0.1], clip_value=0.5), mine)

@@ -79,13 +79,16 @@ LINES = torch.tensor([[2, 5, 6], [2, 7, 1]])
 @pytest.mark.parametrize(
     ("sample", "prefix", "prompts"),
     [
-        ({"target": LINES}, None, [[], []]),
-        ({"target": LINES}, torch.tensor([[5, 6], [7, 2]]), [[5, 6], [7, 1]]),
+        ({"target": LINES, "nsentences": 2}, None, [[], []]),
+        ({"nsentences": 2}, torch.tensor([[5, 6], [7, 2]]), [[5, 6], [7, 1]]),
+        ({"nsentences": 2}, torch.tensor([[5, 6, 8], [7, 2, 8]]), [[5, 6, 8], [7, 1, 1]]),
         ({}, None, [[5, 6], [7, 1]]),
+        ({"target": LINES}, None, [[5, 6], [7, 1]]),
     ],
 )
 def test_prompts(corpus, sample, prefix, prompts):
-    """None from a data set unless --prefix-size says so; a typed line is one; no eos in any."""
+    """None from a data set unless --prefix-size says so; a typed line is one, whether or not
+    fairseq gives it a target; each ends where its sentence does."""
     task = setup(UnconditionalGenerationTask, UnconditionalGenerationConfig, corpus)
     recorder = Recorder()
     task.inference_step(recorder, [], {"net_input": {"src_tokens": LINES}, **sample}, prefix)
