@@ -9,12 +9,13 @@ import math
 
 import torch
 from fairseq.incremental_decoding_utils import with_incremental_state
-from fairseq.models import FairseqIncrementalDecoder
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fairseq_genext.modules.word_decoder import WordDecoder
 
-class GPTDecoder(FairseqIncrementalDecoder):
+
+class GPTDecoder(WordDecoder):
     """p(y_t | y_<t) by masked self-attention.
 
     Sequences are padded on the right: padding then comes after every real token and the causal
@@ -104,14 +105,6 @@ class GPTDecoder(FairseqIncrementalDecoder):
     def unread_tokens(self, prev_output_tokens: Tensor, incremental_state: dict | None) -> Tensor:
         """Those of ``(batch, time)`` tokens whose keys and values are not in the cache yet."""
         return prev_output_tokens[:, self.blocks[0].attention.cached_length(incremental_state) :]
-
-    def extract_features(self, prev_output_tokens: Tensor, **kwargs) -> tuple[Tensor, None]:
-        """Last hidden states ``(batch, time, embed_dim)``; arguments as in ``forward``."""
-        return self.forward(prev_output_tokens, features_only=True, **kwargs)
-
-    def output_layer(self, features: Tensor, **unused) -> Tensor:
-        """``(…, embed_dim)`` to logits ``(…, vocabulary)``."""
-        return self.output_projection(features)
 
     def max_positions(self) -> int:
         """Longest sequence that has learned positions."""

@@ -9,7 +9,6 @@ With E the source's states, p the timing signal and g its learned gains:
 """
 
 import torch
-from fairseq.models import FairseqIncrementalDecoder
 from torch import Tensor, nn
 
 from fairseq_genext.modules.modulation_decoder import ModulationDecoder
@@ -17,9 +16,10 @@ from fairseq_genext.modules.rnn import RNN
 from fairseq_genext.modules.rnn_decoder import embedding
 from fairseq_genext.modules.source_attention import SourceAttention
 from fairseq_genext.modules.timing_signal import timing_signal
+from fairseq_genext.modules.word_decoder import WordDecoder
 
 
-class HalfAttentionDecoder(FairseqIncrementalDecoder):
+class HalfAttentionDecoder(WordDecoder):
     """p(y_t | y_<t, x): layers of an RNN and its attentions, then the modulation decoders.
 
     Args:
@@ -162,18 +162,6 @@ class HalfAttentionDecoder(FairseqIncrementalDecoder):
     def _in_given_columns(weights: Tensor, encoder_out: dict) -> Tensor:
         columns = encoder_out["columns"].unsqueeze(1).expand_as(weights)
         return weights.gather(2, columns)
-
-    def extract_features(self, prev_output_tokens: Tensor, **kwargs) -> tuple[Tensor, dict]:
-        """The modulated draft ``(batch, time, embed_dim)``; arguments as in ``forward``."""
-        return self.forward(prev_output_tokens, features_only=True, **kwargs)
-
-    def output_layer(self, features: Tensor, **unused) -> Tensor:
-        """``(…, embed_dim)`` to logits ``(…, vocabulary)``."""
-        return self.output_projection(features)
-
-    def max_positions(self) -> int:
-        """A recurrent decoder has no longest target."""
-        return int(1e5)
 
 
 class HalfAttentionLayer(nn.Module):

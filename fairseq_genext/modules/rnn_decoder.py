@@ -1,13 +1,13 @@
 """A recurrent decoder: one fused call over a whole target, one step at a time when generating."""
 
 import torch
-from fairseq.models import FairseqIncrementalDecoder
 from torch import Tensor, nn
 
 from fairseq_genext.modules.rnn import RNN, Recurrence
+from fairseq_genext.modules.word_decoder import WordDecoder
 
 
-class RNNDecoder(FairseqIncrementalDecoder):
+class RNNDecoder(WordDecoder):
     """p(y_t | y_<t, context), without attention.
 
     Each step reads the embedding of the previous token and, where there is one, a context vector
@@ -118,18 +118,6 @@ class RNNDecoder(FairseqIncrementalDecoder):
         """Those of ``(batch, time)`` tokens that are yet to be read: the last one, once started."""
         started = self.rnn.has_started(incremental_state)
         return prev_output_tokens[:, -1:] if started else prev_output_tokens
-
-    def extract_features(self, prev_output_tokens: Tensor, **kwargs) -> tuple[Tensor, None]:
-        """What the output layer reads, ``(batch, time, width)``; arguments as in ``forward``."""
-        return self.forward(prev_output_tokens, features_only=True, **kwargs)
-
-    def output_layer(self, features: Tensor, **unused) -> Tensor:
-        """``(…, width)`` to logits ``(…, vocabulary)``."""
-        return self.output_projection(features)
-
-    def max_positions(self) -> int:
-        """A recurrent decoder has no longest target."""
-        return int(1e5)
 
 
 def embedding(num_embeddings: int, embed_dim: int, padding_idx: int) -> nn.Embedding:
