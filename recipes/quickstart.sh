@@ -84,23 +84,24 @@ GAN_UPDATES=$((GAN_PRETRAIN + GAN_DISCRIMINATOR + $(updates 100)))
 SEQ2SEQ_UPDATES=$(updates 800)
 DBAM_UPDATES=$(updates 600)
 
-job train gpt_doc "${GPT[@]}" --lr 3e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
-    --max-update "$GPT_UPDATES" --save-interval-updates $(updates 300) --keep-interval-updates 1
+# The longest first, so that no core waits at the end.
+# Small batches: in one epoch, the number of updates counts more than their size.
+job train dbam "${TRANSLATION[@]}" --arch dbam --encoder-embed-dim 192 --decoder-embed-dim 192 \
+    --dropout 0.1 --criterion dbam --best-checkpoint-metric nll_loss \
+    --lr 4e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
+    --max-update "$DBAM_UPDATES" --save-interval-updates $(updates 400) --keep-interval-updates 1
 # Saved at the end of the generator's pretraining, so that the table can show both parts apart.
 job train gan_doc "${GAN[@]}" --lr 3e-3 --discriminator-lr 1e-4 --generator-turns-lr-scale 0.03 \
     --generator-pretrain-updates "$GAN_PRETRAIN" \
     --discriminator-pretrain-updates "$GAN_DISCRIMINATOR" --max-update "$GAN_UPDATES" \
     --save-interval-updates "$GAN_PRETRAIN" --best-checkpoint-metric sample_bleu_3 \
     --maximize-best-checkpoint-metric
-# Small batches: in one epoch, the number of updates counts more than their size.
 job train lstm_seq2seq_doc "${TRANSLATION[@]}" --arch lstm_seq2seq_doc --rnn-cell gru --deep-output \
     --encoder-hidden-dim 128 --decoder-hidden-dim 256 --dropout 0 --criterion cross_entropy \
     --lr 4e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
     --max-update "$SEQ2SEQ_UPDATES" --save-interval-updates $(updates 400) --keep-interval-updates 1
-job train dbam "${TRANSLATION[@]}" --arch dbam --encoder-embed-dim 192 --decoder-embed-dim 192 \
-    --dropout 0.1 --criterion dbam --best-checkpoint-metric nll_loss \
-    --lr 4e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
-    --max-update "$DBAM_UPDATES" --save-interval-updates $(updates 400) --keep-interval-updates 1
+job train gpt_doc "${GPT[@]}" --lr 3e-3 --lr-scheduler cosine --warmup-updates $(updates 100) \
+    --max-update "$GPT_UPDATES" --save-interval-updates $(updates 300) --keep-interval-updates 1
 # An untrained model is one update at a learning rate of zero: the same code path, no luck.
 job train gpt_doc_untrained "${GPT[@]}" --lr 0 --max-update 1 --disable-validation
 job train gan_doc_untrained "${GAN[@]}" --lr 0 --discriminator-lr 0 --max-update 1 \
