@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from fairseq_genext.modules.conditions import Condition, draw_condition
 from fairseq_genext.modules.samplers import SampleLength, Samples, inverse_cdf
 
-PROJECTED_ROWS = 64  # rows of logits at a time: as many as stay near a CPU's cores
+PROJECTED_ROWS = 128  # rows of logits at a time: as many as stay near a CPU's cores
 PROJECTED_ON_GPU = 4096  # as many as fit in memory, since each piece costs a dozen calls
 
 

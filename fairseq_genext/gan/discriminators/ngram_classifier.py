@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from fairseq_genext.errors import UsageError
 from fairseq_genext.gan.discriminators.narrow_ngrams import narrow_ngram_maxima
 from fairseq_genext.gan.discriminators.ngram_tables import fixed_ngram_maxima, ngram_maxima
+from fairseq_genext.precision import linear_of_many
 
-JUDGED_ROWS = 1024  # sequences that the highway layer reads at a time
+JUDGED_ROWS = 4096  # sequences that the highway layer reads at a time
 NARROW = 4  # numbers a token up to which looking through n-grams is faster than convolving
 
 
@@ -89,8 +90,8 @@ class NgramClassifier(nn.Module):
         filter, not one a filter and token.
         """
         h = F.relu(maxima + torch.cat([convolution.bias for convolution in self.convolutions]))
-        gate = torch.sigmoid(self.gate(h))
-        h = torch.lerp(h, F.relu(self.transform(h)), gate)
+        gate = torch.sigmoid(linear_of_many(self.gate, h))
+        h = torch.lerp(h, F.relu(linear_of_many(self.transform, h)), gate)
         return self.output(self.dropout(h)).squeeze(-1)
 
 
