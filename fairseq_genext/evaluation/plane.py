@@ -8,11 +8,11 @@ import pandas as pd
 
 from fairseq_genext.evaluation.plots import plt
 
-# Okabe and Ito 2008, told apart by colour-blind readers: cool for likelihood, warm for GANs. Two
-# darker shades follow for those who compare more systems than that palette holds.
+# Okabe and Ito 2008, told apart by colour-blind readers: cool for likelihood, warm for GANs.
+# Further shades follow for those who compare more systems than that palette holds.
 COLOURS = {
-    "likelihood": ("#0072B2", "#009E73", "#56B4E9", "#004B70"),
-    "gan": ("#D55E00", "#CC79A7", "#E69F00", "#8C3A00", "#7A3E63"),
+    "likelihood": ("#0072B2", "#009E73", "#56B4E9", "#004B70", "#6A51A3"),
+    "gan": ("#D55E00", "#CC79A7", "#E69F00", "#8C3A00", "#7A3E63", "#C9B700"),
     "baseline": ("#777777", "#AAAAAA", "#444444"),
 }
 ANY = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#004B70", "#8C3A00")
