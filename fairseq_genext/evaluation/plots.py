@@ -91,6 +91,9 @@ def bleu_bars(table: pd.DataFrame, orders: tuple[int, ...], path: Path) -> None:
 def training_curves(name: str, curves: pd.DataFrame, path: Path) -> None:
     """Everything a training log has to show, a panel each, the GAN's phases marked.
 
+    A discriminator that never had its turn, as beside a generator that only learns by likelihood,
+    is left out.
+
     Args:
         name: the system.
         curves: as ``training_log.read_curves`` gives them.
@@ -100,6 +103,8 @@ def training_curves(name: str, curves: pd.DataFrame, path: Path) -> None:
         ValueError: the log has nothing that is drawn.
     """
     wide = curves.pivot(index="update", columns=["split", "metric"], values="value").sort_index()
+    if ("train", "phase") in wide and wide["train", "phase"].max() == 0:
+        wide = wide.drop(columns=[m for m in LABELS if m in wide.columns.levels[1]], level=1)
     panels = []
     for metrics, title, scale in PANELS:
         metrics = (metrics,) if isinstance(metrics, str) else metrics

@@ -40,6 +40,12 @@ def test_all_the_curves_of_a_gan_are_drawn(tmp_path):
     assert heights[1] == 2 * heights[0]  # two panels a row
 
 
+def test_a_discriminator_that_never_had_its_turn_is_left_out(tmp_path):
+    idle = curves(d_loss={10: 0.7}, d_accuracy_real={10: 0.5}, phase={10: 0.0, 20: 0.0})
+    with pytest.raises(ValueError, match="no curve"):
+        plots.training_curves("lm", idle, tmp_path / "x.png")
+
+
 def test_nothing_to_draw(tmp_path):
     with pytest.raises(ValueError, match="no curve"):
         plots.training_curves("x", curves(lr={10: 0.1}), tmp_path / "x.png")
