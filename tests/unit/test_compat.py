@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fairseq import utils
 from fairseq.data import data_utils
 from fairseq.logging import progress_bar
 
@@ -44,6 +45,16 @@ def test_namespaces_load_and_other_classes_do_not(tmp_path):
     torch.save({"evil": argparse.ArgumentParser}, tmp_path / "other.pt")
     with pytest.raises(Exception, match="Unsupported|Weights only"):
         torch.load(tmp_path / "other.pt", weights_only=True)
+
+
+def test_seeding_draws_what_torch_draws_and_gives_the_stream_back():
+    torch.manual_seed(3)
+    expected, after = torch.rand(4), torch.rand(4)
+    torch.manual_seed(3)
+    torch.rand(4)
+    with utils.set_torch_seed(3):
+        assert torch.equal(torch.rand(4), expected)
+    assert torch.equal(torch.rand(4), after)
 
 
 def test_each_line_is_logged_once(tmp_path, monkeypatch):
