@@ -1,10 +1,10 @@
 """Lets an environment variable choose how exact products of float32 matrices are.
 
 ``GENEXT_MATMUL_PRECISION`` is ``highest`` (torch's default), ``high`` or ``medium``, as of
-``torch.set_float32_matmul_precision``. Numbers stay float32 everywhere else, sums too; with
-``medium`` only the factors are rounded to bfloat16, which CPUs with AMX and recent GPUs multiply
-several times faster. It is no flag, because fairseq has no place for one that any of its own
-architectures would understand.
+``torch.set_float32_matmul_precision``. Numbers stay float32 everywhere else, sums too (but for
+``linear_of_many``); with ``medium`` only the factors are rounded to bfloat16, which CPUs with AMX
+and recent GPUs multiply several times faster. It is no flag, because fairseq has no place for one
+that any of its own architectures would understand.
 """
 
 import functools

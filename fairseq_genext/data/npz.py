@@ -20,5 +20,5 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UsageError(f"{path} cannot be read as npz: {error}") from None
-    except (TypeError, AttributeError):  # what numpy makes of a lone array
+    except TypeError:  # a lone array is no context
         raise UsageError(f"{path} is a single array; an npz file is needed") from None

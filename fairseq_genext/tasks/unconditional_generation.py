@@ -144,7 +144,9 @@ class UnconditionalGenerationTask(LanguageModelingTask):
         prefix_tokens = prefix_tokens.masked_fill(prefix_tokens.eq(eos).cumsum(1).bool(), pad)
         if isinstance(generator, SequenceGenerator):
             # fairseq would cut a longer prompt and end the text there.
-            room = min(generator.max_len_b, generator.max_len - 1)
+            given_tokens = sample["net_input"]["src_tokens"].size(1)
+            wanted = int(generator.max_len_a * given_tokens + generator.max_len_b)
+            room = min(wanted, generator.max_len - 1)
             longest = int(prefix_tokens.ne(pad).sum(dim=1).max())
             if longest >= room:
                 raise UsageError(

@@ -104,6 +104,13 @@ def test_prompt_that_the_model_finds_all_but_impossible(gpt):
     assert result.lines("H")[0][1].startswith("king king the the")
 
 
+def test_prompt_longer_than_the_constant_part_of_the_length(gpt):
+    result = generate(
+        gpt, "--gen-subset", "test", "--prefix-size", 2, "--max-len-a", 2, "--max-len-b", 0
+    )
+    assert len(result.lines("H")) == SIZES["test"]
+
+
 def test_prompts_by_fairseqs_python_interface(gpt):
     model = GPTDoc.from_pretrained(str(gpt / "gpt"), "checkpoint_last.pt", str(gpt / "lm"))
     texts = model.sample(["the king", "his son"], beam=1, sampling=True, max_len_b=20)
