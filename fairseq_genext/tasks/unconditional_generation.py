@@ -122,6 +122,11 @@ class UnconditionalGenerationTask(LanguageModelingTask):
             )
         return generator
 
+    def eval_lm_dataloader(self, *args, **kwargs):
+        """As fairseq's, with the noise of ``fairseq-eval-lm`` seeded, which fairseq does not do."""
+        utils.set_torch_seed(self.args.seed)
+        return super().eval_lm_dataloader(*args, **kwargs)
+
     def inference_step(self, generator, models, sample, prefix_tokens=None, constraints=None):
         """Continues the prompts, or starts from nothing.
 

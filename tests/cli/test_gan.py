@@ -122,9 +122,15 @@ def test_pretraining_learns_and_samples_repeat(corpus):
     ]  # fmt: skip
     assert sorted(sampled[0]) == list(range(19)) and sampled[0] == sampled[1]
     assert len({text for _, text in sampled[0].values()}) > 10
-    result = run("fairseq-eval-lm", *task, "--gen-subset", "valid", folder=corpus)
-    found = re.findall(r"Perplexity: ([\d.]+)", result.stdout + result.stderr)
-    assert float(found[-1]) < 5
+    found = []
+    for seed in (1, 1, 2):
+        judge = run(
+            "fairseq-eval-lm", *task, "--gen-subset", "valid", "--seed", seed, folder=corpus
+        )
+        logged = judge.stdout + judge.stderr
+        found += re.findall(r"Loss \(base 2\): ([\d.]+), Perplexity: ([\d.]+)", logged)
+    assert float(found[0][1]) < 5
+    assert found[0] == found[1] != found[2]
 
     typed = run(
         "fairseq-interactive", *task, "--sampling", "--beam", 1, "--nbest", 1, "--seed", 1,

@@ -43,5 +43,5 @@ class CNNDiscriminator(Discriminator):
         if sequence.is_floating_point():
             logits = self.classifier(self.embed_tokens(sequence, mask), mask)
         else:
-            logits = self.classifier.forward_ids(sequence, mask, self.embed_tokens.weight)
+            logits = self.classifier.forward_ids(sequence, mask, self.embed_tokens)
         return Scores.of_sequences(logits.unsqueeze(1))

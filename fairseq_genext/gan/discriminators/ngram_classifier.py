@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fairseq_genext.errors import UsageError
+from fairseq_genext.gan.discriminators.embedding import SequenceEmbedding
 from fairseq_genext.gan.discriminators.narrow_ngrams import narrow_ngram_maxima
-from fairseq_genext.gan.discriminators.ngram_tables import fixed_ngram_maxima, ngram_maxima
+from fairseq_genext.gan.discriminators.ngram_tables import fixed_ngram_maxima
+from fairseq_genext.gan.discriminators.ngram_windows import ngram_maxima
 from fairseq_genext.precision import linear_of_many
 
 JUDGED_ROWS = 4096  # sequences that the highway layer reads at a time
@@ -62,19 +64,19 @@ class NgramClassifier(nn.Module):
             maxima.append(ngrams.amax(dim=2))
         return self.judge(torch.cat(maxima, dim=1))
 
-    def forward_ids(self, tokens: Tensor, mask: Tensor, embeddings: Tensor) -> Tensor:
+    def forward_ids(self, tokens: Tensor, mask: Tensor, embed_tokens: SequenceEmbedding) -> Tensor:
         """As ``forward``, faster, of word ids ``(batch, time)``.
 
         Args:
             tokens: ids.
             mask: as for ``forward``.
-            embeddings: ``(vocabulary, input_dim)``.
+            embed_tokens: their embeddings, ``input_dim`` wide.
         """
-        ngrams = tokens, mask, embeddings, self.convolutions
         if torch.is_grad_enabled():
-            pieces = ngram_maxima(*ngrams).split(JUDGED_ROWS)
-        else:
-            pieces = fixed_ngram_maxima(*ngrams, rows=JUDGED_ROWS)
+            return self.judge(ngram_maxima(embed_tokens(tokens, mask), mask, self.convolutions))
+        pieces = fixed_ngram_maxima(
+            tokens, mask, embed_tokens.weight, self.convolutions, rows=JUDGED_ROWS
+        )
         return torch.cat([self.judge(maxima) for maxima in pieces])
 
     def forward_narrow(self, embedded: Tensor, mask: Tensor) -> Tensor:
