@@ -2,7 +2,7 @@
 
 ``GENEXT_MATMUL_PRECISION`` is ``highest`` (torch's default), ``high`` or ``medium``, as of
 ``torch.set_float32_matmul_precision``. Numbers stay float32 everywhere else, sums too (but for
-``linear_of_many``); with ``medium`` only the factors are rounded to bfloat16, which CPUs with AMX
+``bfloat16_products``); with ``medium`` only the factors are rounded to bfloat16, which CPUs with AMX
 and recent GPUs multiply several times faster. It is no flag, because fairseq has no place for one
 that any of its own architectures would understand.
 """
@@ -11,8 +11,7 @@ import functools
 import os
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from fairseq_genext.errors import UsageError
 
@@ -36,29 +35,23 @@ def apply() -> None:
     torch.set_float32_matmul_precision(precision)
 
 
-def linear_of_many(layer: nn.Linear, x: Tensor) -> Tensor:
-    """``layer(x)`` for scores of thousands of samples, with ``medium`` wholly in bfloat16.
+def bfloat16_products(x: Tensor) -> torch.autocast:
+    """A context whose products of large matrices are wholly in bfloat16, with ``medium`` on a CPU.
 
     torch's own ``medium`` converts factors inside its kernels, at half the speed that a CPU
-    multiplies bfloat16 at. The price is a result that is rounded to bfloat16 as well, so it is done
-    only where no gradient is wanted.
+    multiplies bfloat16 at. The price is results, and gradients, that are rounded to bfloat16 as
+    well. Elsewhere the context changes nothing.
 
     Args:
-        layer: weights in float32.
-        x: ``(…, in features)``.
-
-    Returns:
-        ``(…, out features)``, in the type of ``x``.
+        x: a factor; only one in float32 is converted.
     """
-    if (
-        torch.is_grad_enabled()
-        or x.is_cuda
-        or x.dtype != torch.float32
-        or torch.get_float32_matmul_precision() != "medium"
-        or not multiplies_bfloat16()
-    ):
-        return layer(x)
-    return F.linear(x.bfloat16(), layer.weight.bfloat16(), layer.bias.bfloat16()).float()
+    enabled = (
+        not x.is_cuda
+        and x.dtype == torch.float32
+        and torch.get_float32_matmul_precision() == "medium"
+        and multiplies_bfloat16()
+    )
+    return torch.autocast(x.device.type, torch.bfloat16, enabled=enabled)
 
 
 @functools.cache

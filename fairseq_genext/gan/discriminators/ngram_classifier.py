@@ -14,7 +14,7 @@ from fairseq_genext.gan.discriminators.embedding import SequenceEmbedding
 from fairseq_genext.gan.discriminators.narrow_ngrams import narrow_ngram_maxima
 from fairseq_genext.gan.discriminators.ngram_tables import fixed_ngram_maxima
 from fairseq_genext.gan.discriminators.ngram_windows import ngram_maxima
-from fairseq_genext.precision import linear_of_many
+from fairseq_genext.precision import bfloat16_products
 
 JUDGED_ROWS = 4096  # sequences that the highway layer reads at a time
 NARROW = 4  # numbers a token up to which looking through n-grams is faster than convolving
@@ -92,8 +92,9 @@ class NgramClassifier(nn.Module):
         filter, not one a filter and token.
         """
         h = F.relu(maxima + torch.cat([convolution.bias for convolution in self.convolutions]))
-        gate = torch.sigmoid(linear_of_many(self.gate, h))
-        h = torch.lerp(h, F.relu(linear_of_many(self.transform, h)), gate)
+        with bfloat16_products(h):
+            gate, transformed = self.gate(h).to(h.dtype), self.transform(h).to(h.dtype)
+        h = torch.lerp(h, F.relu(transformed), torch.sigmoid(gate))
         return self.output(self.dropout(h)).squeeze(-1)
 
 

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from fairseq_genext.precision import bfloat16_products
+
 
 def ngram_maxima(embedded: Tensor, mask: Tensor, convolutions: nn.ModuleList) -> Tensor:
     """The largest response over time of each filter, without bias.
@@ -41,10 +43,12 @@ class LargestResponse(torch.autograd.Function):
             ``(batch, filters)``.
         """
         ngrams = windows(embedded, weight.size(2), mask)
-        responses = beside_padding(ngrams @ as_matrix(weight).t(), mask, -torch.inf)
+        with bfloat16_products(ngrams):
+            responses = ngrams @ as_matrix(weight).t()
+        responses = beside_padding(responses, mask, -torch.inf)
         largest, times = responses.max(dim=1)  # its indices come several times as fast as argmax
         ctx.save_for_backward(ngrams, weight, mask, times)
-        return largest
+        return largest.to(embedded.dtype)
 
     @staticmethod
     @once_differentiable

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from fairseq_genext import precision
 from fairseq_genext.gan.discriminators import (
     DISCRIMINATORS,
     CNNDiscriminator,
@@ -140,6 +141,30 @@ def test_ids_get_the_convolutions_answer(monkeypatch, time):
         for name, *slopes in zip(parameters, of_windows, of_convolution, strict=True):
             assert slopes[1].abs().sum() > 0, name
             torch.testing.assert_close(*slopes, rtol=1e-4, atol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("lengths", [[12] * 150, [12, 1, 7] * 50])
+def test_products_in_bfloat16_change_little(monkeypatch, lengths):
+    """Scores and gradients, where ``GENEXT_MATMUL_PRECISION=medium`` rounds whole products."""
+    torch.manual_seed(1)
+    cnn = CNNDiscriminator(20, 1, 64, widths=[1, 2, 5], filters=[20, 20, 20], dropout=0.0)
+    mask = torch.arange(12) < torch.tensor(lengths).unsqueeze(1)
+    tokens = torch.randint(2, 20, mask.shape).masked_fill(~mask, 1)
+    upstream = torch.randn(150, 1)
+
+    def scores_and_gradient():
+        cnn.zero_grad()
+        logits = cnn(tokens, mask).logits
+        logits.backward(upstream)
+        return logits, torch.cat([weight.grad.flatten() for weight in cnn.parameters()])
+
+    exact = scores_and_gradient()
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
+    rounded = scores_and_gradient()
+    for value, near in zip(rounded, exact, strict=True):
+        assert value.dtype is torch.float32
+        assert 1e-4 < (value - near).norm() / near.norm() < 0.05
 
 
 @pytest.mark.parametrize("dim", [1, 3])
