@@ -38,8 +38,7 @@ def fixed_ngram_maxima(
         maxima = []
         for convolution, table in zip(convolutions, tables, strict=True):
             ngrams = ngrams_of(some, convolution.kernel_size[0], len(embedded) - 1)
-            parts = responses(table, ngrams, real)
-            maxima.append(torch.cat([sums.amax(dim=1) for sums in parts]))
+            maxima.append(largest_responses(table, ngrams, real))
         yield torch.cat(maxima, dim=1)
 
 
@@ -72,19 +71,23 @@ def response_table(embedded: Tensor, weight: Tensor) -> Tensor:
     return (embedded @ weight.permute(1, 2, 0).reshape(dim, -1)).view(-1, filters)
 
 
-def responses(table: Tensor, ngrams: Tensor, mask: Tensor) -> Iterator[Tensor]:
-    """What the filters say of some sequences at a time: ``(sequences, time, filters)``.
+def largest_responses(table: Tensor, ngrams: Tensor, mask: Tensor) -> Tensor:
+    """The largest sum over an n-gram's rows of each filter, ``(batch, filters)``.
 
     Args:
         table: of ``response_table``.
         ngrams: word numbers ``(batch, time, width)``.
-        mask: ``(batch, time)``, where it is False filters say minus infinity.
+        mask: ``(batch, time)``, True where an n-gram counts.
     """
     width = ngrams.size(2)
     places = torch.arange(width, dtype=ngrams.dtype, device=ngrams.device)
     padding = not mask.all()
     at_once = len(mask) if mask.is_cuda else ROWS
+    maxima = []
     for some, real in zip(ngrams.split(at_once), mask.split(at_once), strict=True):
         rows = (some * width + places).flatten(0, 1)
         sums = F.embedding_bag(rows, table, mode="sum").unflatten(0, real.shape)
-        yield sums.masked_fill_(~real.unsqueeze(2), -torch.inf) if padding else sums
+        if padding:
+            sums.masked_fill_(~real.unsqueeze(2), -torch.inf)
+        maxima.append(sums.amax(dim=1))
+    return torch.cat(maxima)
