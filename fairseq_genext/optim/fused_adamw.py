@@ -4,6 +4,7 @@ fairseq's own `adam` loops over parameters in Python; the fused kernel updates t
 """
 
 import ast
+import functools
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, List
@@ -55,6 +56,7 @@ class FusedAdamW(FairseqOptimizer):
         super().__init__(cfg)
         if cfg.clip_value < 0:
             raise UsageError(f"--clip-value is {cfg.clip_value}; it must be 0 (off) or greater")
+        self.clip_value = cfg.clip_value
         self._optimizer = self.build_torch_optimizer(self.parameter_groups(list(params)))
 
     def parameter_groups(self, params: list) -> list[dict]:
@@ -74,7 +76,7 @@ class FusedAdamW(FairseqOptimizer):
         """The torch optimizer over ``groups``."""
         return torch.optim.AdamW(groups, **self.optimizer_config, fused=True)
 
-    @property
+    @functools.cached_property  # asked for at every update, and reading flags takes time
     def optimizer_config(self) -> dict:
         """Settings that all parameter groups share."""
         lr, betas = self.cfg.lr, self.cfg.adam_betas
@@ -91,8 +93,8 @@ class FusedAdamW(FairseqOptimizer):
             return
         if scale != 1.0:
             self.multiply_grads(1.0 / scale)
-        if self.cfg.clip_value > 0:
-            torch.nn.utils.clip_grad_value_(list(self.params), self.cfg.clip_value)
+        if self.clip_value > 0:
+            torch.nn.utils.clip_grad_value_(list(self.params), self.clip_value)
         super().step(closure, groups=groups)
 
     @property
