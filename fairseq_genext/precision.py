@@ -1,8 +1,8 @@
 """Lets an environment variable choose how exact products of float32 matrices are.
 
 ``GENEXT_MATMUL_PRECISION`` is ``highest`` (torch's default), ``high`` or ``medium``, as of
-``torch.set_float32_matmul_precision``. Numbers stay float32 everywhere else, sums too (but for
-``bfloat16_products``); with ``medium`` only the factors are rounded to bfloat16, which CPUs with AMX
+``torch.set_float32_matmul_precision``. Numbers stay float32 everywhere else, sums too (but see
+``product_type``); with ``medium`` only the factors are rounded to bfloat16, which CPUs with AMX
 and recent GPUs multiply several times faster. It is no flag, because fairseq has no place for one
 that any of its own architectures would understand.
 """
@@ -35,22 +35,25 @@ def apply() -> None:
     torch.set_float32_matmul_precision(precision)
 
 
-def bfloat16_products(x: Tensor) -> torch.autocast:
-    """A context whose products of large matrices are wholly in bfloat16, with ``medium`` on a CPU.
+def product_type(x: Tensor) -> torch.dtype:
+    """The type that factors of large products with ``x`` are best in: bfloat16 or that of ``x``.
 
-    torch's own ``medium`` converts factors inside its kernels, at half the speed that a CPU
-    multiplies bfloat16 at. The price is results, and gradients, that are rounded to bfloat16 as
-    well. Elsewhere the context changes nothing.
-
-    Args:
-        x: a factor; only one in float32 is converted.
+    With ``medium`` on a CPU torch converts float32 factors inside its kernels, at half the speed
+    that the CPU multiplies bfloat16 at. The price of converting them before is that results, and
+    gradients, are rounded to bfloat16 as well.
     """
-    enabled = (
+    rounded = (
         not x.is_cuda
         and x.dtype == torch.float32
         and torch.get_float32_matmul_precision() == "medium"
         and multiplies_bfloat16()
     )
+    return torch.bfloat16 if rounded else x.dtype
+
+
+def bfloat16_products(x: Tensor) -> torch.autocast:
+    """A context in which layers multiply ``x`` in bfloat16, if that is its ``product_type``."""
+    enabled = product_type(x) != x.dtype
     return torch.autocast(x.device.type, torch.bfloat16, enabled=enabled)
 
 

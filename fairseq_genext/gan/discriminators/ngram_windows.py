@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from fairseq_genext.precision import bfloat16_products
+from fairseq_genext.precision import product_type
 
 
 def ngram_maxima(embedded: Tensor, mask: Tensor, convolutions: nn.ModuleList) -> Tensor:
@@ -42,43 +42,46 @@ class LargestResponse(torch.autograd.Function):
         Returns:
             ``(batch, filters)``.
         """
-        ngrams = windows(embedded, weight.size(2), mask)
-        with bfloat16_products(ngrams):
-            responses = ngrams @ as_matrix(weight).t()
-        responses = beside_padding(responses, mask, -torch.inf)
+        factors = product_type(embedded)
+        ngrams = windows(embedded.to(factors), weight.size(2), mask)
+        matrix = as_matrix(weight.to(factors))
+        responses = beside_padding(ngrams @ matrix.t(), mask, -torch.inf)
         largest, times = responses.max(dim=1)  # its indices come several times as fast as argmax
-        ctx.save_for_backward(ngrams, weight, mask, times)
+        ctx.save_for_backward(ngrams, matrix, mask, times)
+        ctx.shape = weight.shape
         return largest.to(embedded.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         """Gradients of ``embedded`` and ``weight``."""
-        ngrams, weight, mask, times = ctx.saved_tensors
+        ngrams, matrix, mask, times = ctx.saved_tensors
         batch, time = mask.shape
-        filters, dim, width = weight.shape
+        filters, dim, width = ctx.shape
+        factor = grad.to(matrix.dtype)
         number = (mask.flatten().cumsum(0) - 1).view_as(mask)  # of each window
         largest = number.gather(1, times)
 
         # Of each filter: the sum over sequences of its largest window.
-        of_weight = F.embedding_bag(
-            largest.t().contiguous(), ngrams, mode="sum", per_sample_weights=grad.t().contiguous()
+        of_matrix = F.embedding_bag(
+            largest.t().contiguous(), ngrams, mode="sum", per_sample_weights=factor.t().contiguous()
         )
         # Of each window: the sum of the filters whose largest it was.
         order = times.argsort(dim=1)
         counts = largest.flatten().bincount(minlength=len(ngrams))
         of_windows = F.embedding_bag(
             order.flatten(),
-            as_matrix(weight),
+            matrix,
             counts.cumsum(0) - counts,
             mode="sum",
-            per_sample_weights=grad.gather(1, order).flatten(),
+            per_sample_weights=factor.gather(1, order).flatten(),
         )
         of_windows = beside_padding(of_windows, mask, 0.0).unflatten(2, (width, dim))
         of_embedded = grad.new_zeros(batch, time + width - 1, dim)
         for place, of_place in enumerate(of_windows.unbind(2)):
             of_embedded[:, place : place + time] += of_place
-        return of_embedded[:, :time], of_weight.view(filters, width, dim).transpose(1, 2), None
+        of_weight = of_matrix.to(grad.dtype).view(filters, width, dim).transpose(1, 2)
+        return of_embedded[:, :time], of_weight, None
 
 
 def windows(embedded: Tensor, width: int, mask: Tensor) -> Tensor:
