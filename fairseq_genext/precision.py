@@ -38,9 +38,9 @@ def apply() -> None:
 def product_type(x: Tensor) -> torch.dtype:
     """The type that factors of large products with ``x`` are best in: bfloat16 or that of ``x``.
 
-    With ``medium`` on a CPU torch converts float32 factors inside its kernels, at half the speed
-    that the CPU multiplies bfloat16 at. The price of converting them before is that results, and
-    gradients, are rounded to bfloat16 as well.
+    With ``medium`` torch leaves the rounding to its kernels: without AMX those of a CPU do none,
+    with it they convert factors at half the speed that the CPU multiplies bfloat16 at. The price of
+    converting them before is that results, and gradients, are rounded to bfloat16 as well.
     """
     rounded = (
         not x.is_cuda

@@ -24,7 +24,7 @@ it resumes.
   --updates N       updates of batch 32, half of them of each player (default: 40000)
   --samples N       images drawn from each checkpoint (default: 1000)
 
-To start over, delete the output folder.
+Five to ten minutes on a CPU. To start over, delete the output folder.
 HELP
 }
 

@@ -34,7 +34,7 @@ def test_unknown_value(monkeypatch):
 
 @pytest.mark.parametrize("capable", [True, False])
 def test_products_in_bfloat16(capable, monkeypatch):
-    """Result and gradients are near float32's, and just those of float32 where none are admitted."""
+    """Result and gradient are near float32's, and rounded only where that is asked and admitted."""
     monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: capable)
     torch.manual_seed(1)
     layer, x = torch.nn.Linear(300, 200), torch.randn(50, 300)
