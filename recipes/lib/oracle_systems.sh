@@ -19,17 +19,17 @@ budget_flags() {
     SIZES=()
     case "$1" in
     tiny) # for tests
-        ROUNDS=2 DISCRIMINATOR_STEPS=1 DISCRIMINATOR_PRETRAIN=2 EPOCHS=2 RELATIONAL_EPOCHS=1
+        ROUNDS=2 DISCRIMINATOR_STEPS=1 DISCRIMINATOR_PRETRAIN=2 EPOCHS=2 RELATIONAL_EPOCHS=1 GPT_EPOCHS=1
         RELATIONAL_RATE=1e-3
         SIZES=(--vocabulary 30 --dim 4 --train 200 --held-out 50)
         ;;
     small)
         ROUNDS=$SMALL_ROUNDS DISCRIMINATOR_STEPS=5 DISCRIMINATOR_PRETRAIN=200 EPOCHS=25
-        RELATIONAL_EPOCHS=8 RELATIONAL_RATE=1e-3
+        RELATIONAL_EPOCHS=8 GPT_EPOCHS=10 RELATIONAL_RATE=1e-3
         ;;
     full)
         ROUNDS=200 DISCRIMINATOR_STEPS="" DISCRIMINATOR_PRETRAIN=2000 EPOCHS=120
-        RELATIONAL_EPOCHS=120 RELATIONAL_RATE=1e-4
+        RELATIONAL_EPOCHS=120 GPT_EPOCHS=120 RELATIONAL_RATE=1e-4
         ;;
     *) fail "there is no budget $1; choose small or full, see --help" ;;
     esac
@@ -54,7 +54,10 @@ likelihood_flags() {
         epochs="$RELATIONAL_EPOCHS"
         ;;
     mle_doc) FLAGS+=(--arch gan_doc --lr 0.003) ;;
-    mle_gpt) FLAGS+=(--arch gan_gpt --lr 0.001) ;;
+    mle_gpt)
+        FLAGS+=(--arch gan_gpt --lr 0.001)
+        epochs="$GPT_EPOCHS"
+        ;;
     esac
     FLAGS+=(--max-epoch "$epochs")
 }
