@@ -37,6 +37,7 @@ TEST = [
     "pytest>=8",
     "pytest-xdist>=3.5",
     "ruff>=0.6",
+    "tensorboard>=2.15",
     # transformers 5 loads torchaudio with GPT-2, which fails where torch is the CPU build.
     "transformers>=4.45,<5",
 ]

@@ -1,14 +1,15 @@
 """Lets an environment variable choose how exact products of float32 matrices are.
 
 ``GENEXT_MATMUL_PRECISION`` is ``highest`` (torch's default), ``high`` or ``medium``, as of
-``torch.set_float32_matmul_precision``. Numbers stay float32 everywhere else, sums too (but see
-``product_type``); with ``medium`` only the factors are rounded to bfloat16, which CPUs with AMX
-and recent GPUs multiply several times faster. It is no flag, because fairseq has no place for one
-that any of its own architectures would understand.
+``torch.set_float32_matmul_precision``. With ``medium`` factors are rounded to bfloat16, which CPUs
+with AMX and recent GPUs multiply several times faster, and sums stay float32; where the code asks
+for its ``product_type``, results are rounded too. It is no flag, because fairseq has no place for
+one that any of its own architectures would understand.
 """
 
 import functools
 import os
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -51,10 +52,11 @@ def product_type(x: Tensor) -> torch.dtype:
     return torch.bfloat16 if rounded else x.dtype
 
 
-def bfloat16_products(x: Tensor) -> torch.autocast:
+def bfloat16_products(x: Tensor) -> AbstractContextManager:
     """A context in which layers multiply ``x`` in bfloat16, if that is its ``product_type``."""
-    enabled = product_type(x) != x.dtype
-    return torch.autocast(x.device.type, torch.bfloat16, enabled=enabled)
+    if product_type(x) == x.dtype:
+        return nullcontext()
+    return torch.autocast(x.device.type, torch.bfloat16)
 
 
 @functools.cache

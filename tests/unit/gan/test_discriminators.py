@@ -145,26 +145,32 @@ def test_ids_get_the_convolutions_answer(monkeypatch, time):
 
 @pytest.mark.parametrize("lengths", [[12] * 150, [12, 1, 7] * 50])
 def test_products_in_bfloat16_change_little(monkeypatch, lengths):
-    """Scores and gradients, where ``GENEXT_MATMUL_PRECISION=medium`` rounds whole products."""
+    """Scores and each gradient, where ``GENEXT_MATMUL_PRECISION=medium`` rounds whole products."""
     torch.manual_seed(1)
     cnn = CNNDiscriminator(20, 1, 64, widths=[1, 2, 5], filters=[20, 20, 20], dropout=0.0)
     mask = torch.arange(12) < torch.tensor(lengths).unsqueeze(1)
     tokens = torch.randint(2, 20, mask.shape).masked_fill(~mask, 1)
     upstream = torch.randn(150, 1)
 
-    def scores_and_gradient():
+    def scores_and_gradients():
         cnn.zero_grad()
         logits = cnn(tokens, mask).logits
         logits.backward(upstream)
-        return logits, torch.cat([weight.grad.flatten() for weight in cnn.parameters()])
+        slopes = {name: weight.grad for name, weight in cnn.named_parameters()}
+        return {"scores": logits, **slopes}
 
-    exact = scores_and_gradient()
+    exact = scores_and_gradients()
     monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: True)
     monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
-    rounded = scores_and_gradient()
-    for value, near in zip(rounded, exact, strict=True):
-        assert value.dtype is torch.float32
-        assert 1e-4 < (value - near).norm() / near.norm() < 0.05
+    rounded = scores_and_gradients()
+    distances = {
+        name: ((value - exact[name]).norm() / exact[name].norm()).item()
+        for name, value in rounded.items()
+    }
+    assert all(value.dtype is torch.float32 for value in rounded.values())
+    # Where two n-grams are nearly as large, rounding takes the other, and its gradient.
+    assert max(distances.values()) < 0.15, distances
+    assert 1e-4 < distances["scores"] < 0.02
 
 
 @pytest.mark.parametrize("dim", [1, 3])
