@@ -51,7 +51,7 @@ SHAPE="$(python "$HERE/lib/image_shape.py" "$IMAGES")" # flags of the images' si
 # as round numbers of updates often do; hence one update more. Its best checkpoint has no use here: the
 # losses of a GAN do not say how good its images are.
 SAVE_EVERY=$((UPDATES / 8 + 1))
-# One thread: for layers this small two take as long, and keep another core busy.
+# One thread: two sleep and wake between layers this small, and take longer.
 OMP_NUM_THREADS=1 train gan_image_doc "$IMAGES" --task gan_image --arch gan_image_doc \
     --criterion adversarial_image ${SHAPE:?} --optimizer two_player_adamw --lr 1e-4 \
     --weight-decay 0.01 --batch-size 32 --max-update "$UPDATES" --batch-size-valid 500 \
