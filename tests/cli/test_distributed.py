@@ -5,12 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 from commands import run, train_together
+from gan_states import check_moves, equal, states, states_by_update
 
 GAN = (
     "lm", "--task", "gan", "--arch", "gan_doc_tiny", "--criterion", "adversarial", "--optimizer",
     "two_player_adamw", "--lr", "0.01", "--generator-pretrain-updates", 2,
     "--discriminator-pretrain-updates", 1, "--max-sample-length", 8, "--clip-value", 0.1,
+    "--save-interval-updates", 1,
 )  # fmt: skip
+MOVES = ["decoder", "decoder", "discriminator", "discriminator", "decoder", "discriminator"]
 
 
 DBAM = (
@@ -32,12 +35,16 @@ def whole(corpus):
     return train(corpus, "two", 6)
 
 
-def test_two_processes_train_one_gan_and_resume_exactly(corpus, whole):
-    train(corpus, "two-resumed", 4)
-    resumed = train(corpus, "two-resumed", 6)
+def test_two_processes_move_one_player_at_a_time(corpus, whole):
+    check_moves(states_by_update(corpus / "two"), MOVES)
+
+
+@pytest.mark.parametrize("stop", [2, 3])
+def test_two_processes_resume_exactly_at_the_boundaries(corpus, whole, stop):
+    train(corpus, f"two-resumed{stop}", stop)
+    resumed = train(corpus, f"two-resumed{stop}", 6)
     assert whole["optimizer_history"][-1]["num_updates"] == 6
-    for name, value in whole["model"].items():
-        assert torch.equal(value, resumed["model"][name]), name
+    assert equal(states(resumed), states(whole))
 
 
 def test_two_processes_train_a_dbam_as_one_that_accumulates(corpus):

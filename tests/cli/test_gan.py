@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from commands import USER_DIR, run
+from gan_states import PLAYERS, check_moves, equal, states, states_by_update
 
 # Likelihood for updates 0-2, discriminator alone for 3-4, then D D G D D G …
 TRAIN = (
@@ -16,7 +17,6 @@ TRAIN = (
     "--discriminator-pretrain-updates", 2, "--discriminator-steps", 2, "--generator-steps", 1,
     "--max-sample-length", 12, "--valid-samples", 40,
 )  # fmt: skip
-PLAYERS = {"decoder": "generator", "discriminator": "discriminator"}
 # The player of each of the first 11 updates.
 MOVES = [*["decoder"] * 3, *["discriminator"] * 2, *["discriminator"] * 2, "decoder",
          *["discriminator"] * 2, "decoder"]  # fmt: skip
@@ -34,34 +34,6 @@ def steps(corpus):
     for path in (corpus / "steps").glob("checkpoint_*_*.pt"):
         found[int(path.stem.split("_")[-1])] = torch.load(path, weights_only=True)
     return [found[update] for update in sorted(found)]
-
-
-def states(checkpoint):
-    """Parameters and optimizer moments of each player."""
-    optimizer = checkpoint["last_optimizer_state"]
-    moments = {player: [] for player in PLAYERS.values()}
-    for group in optimizer["param_groups"]:
-        for index in group["params"]:
-            moments[group["player"]].append(optimizer["state"].get(index, {}))
-    model = checkpoint["model"]
-    return {
-        prefix: (
-            {name: value for name, value in model.items() if name.startswith(prefix)},
-            moments[player],
-        )
-        for prefix, player in PLAYERS.items()
-    }
-
-
-def equal(one, other) -> bool:
-    """Bitwise equality of nested dicts, lists and tensors."""
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(equal, one, other))
-    return one == other
 
 
 def test_each_update_moves_its_own_player_alone(steps):
@@ -149,19 +121,14 @@ def test_pretraining_learns_and_samples_repeat(corpus):
 
 
 def test_accumulated_batches_play_one_turn(corpus):
-    """With --update-freq 2 an update is still one player's."""
+    """With --update-freq 2 an update is still one player's, also after a resume at a boundary."""
     flags = [*TRAIN, "--update-freq", 2, "--save-interval-updates", 1]
     run("fairseq-train", *flags, "--max-update", 8, "--save-dir", "freq", folder=corpus)
-    found = {
-        int(path.stem.split("_")[-1]): states(torch.load(path, weights_only=True))
-        for path in (corpus / "freq").glob("checkpoint_*_*.pt")
-    }
-    for update in range(2, 9):
-        idle = ({*PLAYERS} - {MOVES[update - 1]}).pop()
-        assert equal(found[update - 1][idle], found[update][idle]), update
-        assert not equal(
-            found[update - 1][MOVES[update - 1]][0], found[update][MOVES[update - 1]][0]
-        )
+    found = states_by_update(corpus / "freq")
+    check_moves(found, MOVES[:8])
+    for until in (5, 8):
+        run("fairseq-train", *flags, "--max-update", until, "--save-dir", "freq2", folder=corpus)
+    assert equal(states_by_update(corpus / "freq2")[8], found[8])
 
 
 def test_hydra_train_with_the_shipped_yaml(corpus):

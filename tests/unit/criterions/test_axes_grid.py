@@ -1,12 +1,15 @@
-"""Every value of every axis with every other that it admits: both players move."""
+"""Every value of every axis with every other that it admits trains, generates and reloads."""
 
+import copy
 import itertools
 
 import pytest
 import torch
 from fairseq.criterions import CRITERION_REGISTRY
 from gan_axes import ESTIMATORS, Task, admitted
+from gan_states import equal
 from small_models import GANS_BY_PLAYERS, initialised
+from torch.optim import AdamW
 
 from fairseq_genext.criterions.adversarial import AdversarialConfig
 from fairseq_genext.errors import UsageError
@@ -14,6 +17,7 @@ from fairseq_genext.gan.discriminators import DISCRIMINATORS
 from fairseq_genext.gan.generators import GENERATORS
 from fairseq_genext.gan.losses import LOSSES
 from fairseq_genext.gan.schedule import Phase, Turn
+from fairseq_genext.modules.samplers import SampleLength, ancestral, unroll
 
 TARGET = torch.tensor([[5, 6, 7, 2], [8, 2, 1, 1], [9, 9, 2, 1], [7, 6, 5, 2]])
 SAMPLE = {
@@ -25,9 +29,23 @@ SAMPLE = {
 }
 
 
+def check_reload(model, config, dictionary):
+    """Another model with the weights of ``model`` draws what it draws, and did not before."""
+    fresh = initialised(config, dictionary)
+    assert not equal(fresh.state_dict(), model.state_dict())
+    fresh.load_state_dict(model.state_dict())
+    draws = []
+    for one in (model.eval(), fresh.eval()):
+        torch.manual_seed(5)
+        with torch.no_grad():
+            draws.append(unroll(one.decoder, 20, SampleLength(6, fixed=True), ancestral).tokens)
+    assert torch.equal(*draws) and len(draws[0].unique(dim=0)) > 1
+
+
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_grid(loss, estimator, dictionary):
+    """Two rounds of turns; who moves, moves alone; the trained generator draws the same again."""
     combinations = 0
     for generator, discriminator in itertools.product(GENERATORS, DISCRIMINATORS):
         model = initialised(GANS_BY_PLAYERS[generator, discriminator], dictionary).train()
@@ -42,10 +60,14 @@ def test_grid(loss, estimator, dictionary):
             continue
         play.check_discriminator(per_token)
         torch.manual_seed(4)
-        for player, own, other in (
-            ("discriminator", model.discriminator, model.decoder),
-            ("generator", model.decoder, model.discriminator),
-        ):
+        turns = [
+            (player, own, other, AdamW(own.parameters()))
+            for player, own, other in (
+                ("discriminator", model.discriminator, model.decoder),
+                ("generator", model.decoder, model.discriminator),
+            )
+        ]
+        for player, own, other, optimizer in 2 * turns:
             model.zero_grad()
             play.begin_turn(Turn(Phase.TURNS, player, 3))
             value, size, log = play(model, SAMPLE)
@@ -59,6 +81,11 @@ def test_grid(loss, estimator, dictionary):
             assert all(param.requires_grad for param in other.parameters()), case
             penalised = player == "discriminator" and loss == "wgan-gp"
             assert ("gradient_penalty" in log) == penalised
+            before = copy.deepcopy([own.state_dict(), other.state_dict()])
+            optimizer.step()
+            assert not equal(own.state_dict(), before[0]), case
+            assert equal(other.state_dict(), before[1]), case
+        check_reload(model, GANS_BY_PLAYERS[generator, discriminator], dictionary)
         combinations += 1
     assert combinations == {True: 12, False: 0}[loss == "bce" or estimator != "mali"] - (
         3 if estimator == "rollouts" or (estimator == "mali" and loss == "bce") else 0

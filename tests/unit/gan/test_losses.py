@@ -110,6 +110,26 @@ def test_gradient_penalty_by_hand():
     torch.testing.assert_close(critic.weights.grad, expected)
 
 
+class Quadratic(nn.Module):
+    """D(x) = the sum over tokens of a_w x_w^2 / 2; its slope a_w x_w says where x is."""
+
+    def forward(self, sequence, mask):
+        curvature = torch.tensor([3.0, 4.0, 2.0])
+        return Scores.of_sequences((sequence.square() @ curvature / 2 * mask).sum(1))
+
+
+def test_gradient_penalty_between_real_and_generated(monkeypatch):
+    """One share a pair, of the real one: 1/4 and 3/4."""
+    shares = torch.tensor([0.25, 0.75])
+    monkeypatch.setattr(torch, "rand", lambda *size, **_: shares.view(size))
+    real = Samples(torch.tensor([[0, 1], [0, 1]]), torch.ones(2, 2, dtype=torch.bool))
+    fake = Samples(torch.tensor([[2, 2], [2, 2]]), torch.ones(2, 2, dtype=torch.bool))
+    penalty = WGANGPLoss(penalty_weight=10.0).penalty(Quadratic(), real, fake, 3)
+    # Slopes at x = s real + (1 - s) generated: 3 s and 2 (1 - s), then 4 s and 2 (1 - s).
+    norms = [math.sqrt((3 * s) ** 2 + (4 * s) ** 2 + 2 * (2 - 2 * s) ** 2) for s in (0.25, 0.75)]
+    assert penalty.tolist() == pytest.approx([10 * (norm - 1) ** 2 for norm in norms], rel=1e-5)
+
+
 def test_gradient_penalty_weight_is_checked():
     with pytest.raises(ValueError, match="cannot be negative"):
         WGANGPLoss(-1.0)
