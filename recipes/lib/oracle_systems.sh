@@ -20,16 +20,16 @@ budget_flags() {
     case "$1" in
     tiny) # for tests
         ROUNDS=2 DISCRIMINATOR_STEPS=1 DISCRIMINATOR_PRETRAIN=2 EPOCHS=2 RELATIONAL_EPOCHS=1 GPT_EPOCHS=1
-        RELATIONAL_RATE=1e-3
+        RELATIONAL_ROUNDS=2 RELATIONAL_RATE=1e-3
         SIZES=(--vocabulary 30 --dim 4 --train 200 --held-out 50)
         ;;
     small)
         ROUNDS=$SMALL_ROUNDS DISCRIMINATOR_STEPS=5 DISCRIMINATOR_PRETRAIN=200 EPOCHS=25
-        RELATIONAL_EPOCHS=8 GPT_EPOCHS=10 RELATIONAL_RATE=1e-3
+        RELATIONAL_EPOCHS=4 GPT_EPOCHS=10 RELATIONAL_ROUNDS=120 RELATIONAL_RATE=1e-3
         ;;
     full)
         ROUNDS=200 DISCRIMINATOR_STEPS="" DISCRIMINATOR_PRETRAIN=2000 EPOCHS=120
-        RELATIONAL_EPOCHS=120 GPT_EPOCHS=120 RELATIONAL_RATE=1e-4
+        RELATIONAL_EPOCHS=120 GPT_EPOCHS=120 RELATIONAL_ROUNDS=200 RELATIONAL_RATE=1e-4
         ;;
     *) fail "there is no budget $1; choose small or full, see --help" ;;
     esac
@@ -79,10 +79,10 @@ starts_of() {
 }
 
 system_flags() {
-    local steps=1 pretrain="$DISCRIMINATOR_PRETRAIN" last
+    local steps=1 rounds="$ROUNDS" pretrain="$DISCRIMINATOR_PRETRAIN" last
     START="$(start_of "$1")"
     # The papers' rates, for gan_gpt gan_doc's; but RelGAN's generator learns faster with the small
-    # budget, as 60 updates at 1e-4 would change nothing.
+    # budget, as so few updates at 1e-4 would change nothing.
     FLAGS=(--arch "${1%_constant}" --generator-turns-lr-scale 1)
     case "$1" in
     gan_seqgan | gan_maligan)
@@ -95,7 +95,8 @@ system_flags() {
         ;;
     gan_relgan)
         FLAGS+=(--lr "$RELATIONAL_RATE" --discriminator-lr 1e-4)
-        steps=5 pretrain=0
+        # More rounds, so that its temperature falls slowly enough for it to learn on the way.
+        steps=5 rounds="$RELATIONAL_ROUNDS" pretrain=0
         ;;
     gan_scratchgan)
         FLAGS+=(--lr 1e-4 --discriminator-lr 9.4e-3)
@@ -104,10 +105,10 @@ system_flags() {
     gan_doc | gan_gpt) FLAGS+=(--lr 1e-4 --discriminator-lr 1e-4) ;;
     esac
     [ "$BUDGET" != tiny ] || steps=1
-    last=$((pretrain + (steps + 1) * ROUNDS))
+    last=$((pretrain + (steps + 1) * rounds))
     FLAGS+=(
         --discriminator-pretrain-updates "$pretrain" --discriminator-steps "$steps"
-        --validate-interval-updates $(((steps + 1) * ROUNDS / 10 + 1)) --max-update "$last"
+        --validate-interval-updates $(((steps + 1) * rounds / 10 + 1)) --max-update "$last"
     )
     # RelGAN's temperature falls over the turns there are.
     [ "$1" != gan_relgan ] || FLAGS+=(--gumbel-anneal-updates "$last")
