@@ -1,6 +1,7 @@
 """Every value of every axis with every other that it admits trains, generates and reloads."""
 
 import copy
+import dataclasses
 import itertools
 
 import pytest
@@ -9,15 +10,18 @@ from fairseq.criterions import CRITERION_REGISTRY
 from gan_axes import ESTIMATORS, Task, admitted
 from gan_states import equal
 from small_models import GANS_BY_PLAYERS, initialised
-from torch.optim import AdamW
 
 from fairseq_genext.criterions.adversarial import AdversarialConfig
 from fairseq_genext.errors import UsageError
 from fairseq_genext.gan.discriminators import DISCRIMINATORS
+from fairseq_genext.gan.estimators.baselines import BASELINES
+from fairseq_genext.gan.estimators.gumbel import SAMPLES
 from fairseq_genext.gan.generators import GENERATORS
 from fairseq_genext.gan.losses import LOSSES
+from fairseq_genext.gan.rewards import REWARDS
 from fairseq_genext.gan.schedule import Phase, Turn
 from fairseq_genext.modules.samplers import SampleLength, ancestral, unroll
+from fairseq_genext.optim.two_player_adamw import TwoPlayerAdamW, TwoPlayerAdamWConfig
 
 TARGET = torch.tensor([[5, 6, 7, 2], [8, 2, 1, 1], [9, 9, 2, 1], [7, 6, 5, 2]])
 SAMPLE = {
@@ -27,6 +31,53 @@ SAMPLE = {
     "ntokens": 13,
     "nsentences": 4,
 }
+
+
+# The axes of the estimators that ``ESTIMATORS`` leaves at one value or two.
+SETTINGS = [
+    *(
+        {"gradient_estimator": "gumbel", "gumbel_samples": samples, "gumbel_feedback": feedback}
+        for samples in SAMPLES
+        for feedback in SAMPLES
+    ),
+    *({"gradient_estimator": "reinforce", "reward": reward} for reward in REWARDS),
+    *({"gradient_estimator": "reinforce", "reward_baseline": name} for name in BASELINES),
+]
+NOISES = [(name, noise) for name in GENERATORS for noise in GENERATORS[name].noise_inputs]
+
+
+def criterion(dictionary, **flags):
+    config = AdversarialConfig(max_sample_length=5, fixed_length=False, seed=1, **flags)
+    return CRITERION_REGISTRY["adversarial"](config, Task(dictionary))
+
+
+def play_in_turns(model, play, case):
+    """Two rounds of turns, in each of which one player gets a gradient and moves, alone."""
+    players = {"discriminator": model.discriminator, "generator": model.decoder}
+    flags = TwoPlayerAdamWConfig(lr=[0.01], weight_decay=0.0)
+    optimizer = TwoPlayerAdamW(flags, list(model.parameters()))
+    torch.manual_seed(4)
+    for player in 2 * ("discriminator", "generator"):
+        (idle,) = players.keys() - {player}
+        own, other = players[player], players[idle]
+        before = copy.deepcopy([own.state_dict(), other.state_dict()])
+        model.zero_grad()
+        play.begin_turn(Turn(Phase.TURNS, player, 3))
+        value, size, log = play(model, SAMPLE)
+        assert torch.isfinite(value) and size == 4
+        value.backward()
+        gradients = [param.grad for param in own.parameters() if param.grad is not None]
+        assert sum(gradient.abs().sum() for gradient in gradients) > 0, (case, player)
+        assert all(gradient.isfinite().all() for gradient in gradients), (case, player)
+        assert all(param.grad is None for param in other.parameters()), (case, player)
+        assert all(param.requires_grad for param in other.parameters()), (case, player)
+        penalised = player == "discriminator" and play.loss.penalised
+        assert ("gradient_penalty" in log) == penalised
+        for param in other.parameters():
+            param.grad = torch.zeros_like(param)  # as data-parallel training fills them
+        optimizer.step(groups={player})
+        assert not equal(own.state_dict(), before[0]), (case, player)
+        assert equal(other.state_dict(), before[1]), (case, player)
 
 
 def check_reload(model, config, dictionary):
@@ -48,48 +99,38 @@ def test_grid(loss, estimator, dictionary):
     """Two rounds of turns; who moves, moves alone; the trained generator draws the same again."""
     combinations = 0
     for generator, discriminator in itertools.product(GENERATORS, DISCRIMINATORS):
-        model = initialised(GANS_BY_PLAYERS[generator, discriminator], dictionary).train()
-        config = AdversarialConfig(
-            gan_loss=loss, max_sample_length=5, fixed_length=False, seed=1, **ESTIMATORS[estimator]
-        )
-        play = CRITERION_REGISTRY["adversarial"](config, Task(dictionary))
+        config = GANS_BY_PLAYERS[generator, discriminator]
+        model = initialised(config, dictionary).train()
+        play = criterion(dictionary, gan_loss=loss, **ESTIMATORS[estimator])
         per_token = model.discriminator.per_token
         if not admitted(loss, estimator, discriminator):
             with pytest.raises(UsageError, match="take --"):
                 play.check_discriminator(per_token)
             continue
         play.check_discriminator(per_token)
-        torch.manual_seed(4)
-        turns = [
-            (player, own, other, AdamW(own.parameters()))
-            for player, own, other in (
-                ("discriminator", model.discriminator, model.decoder),
-                ("generator", model.decoder, model.discriminator),
-            )
-        ]
-        for player, own, other, optimizer in 2 * turns:
-            model.zero_grad()
-            play.begin_turn(Turn(Phase.TURNS, player, 3))
-            value, size, log = play(model, SAMPLE)
-            assert torch.isfinite(value) and size == 4
-            value.backward()
-            case = (generator, discriminator, player)
-            gradients = [param.grad for param in own.parameters() if param.grad is not None]
-            assert sum(gradient.abs().sum() for gradient in gradients) > 0, case
-            assert all(gradient.isfinite().all() for gradient in gradients), case
-            assert all(param.grad is None for param in other.parameters()), case
-            assert all(param.requires_grad for param in other.parameters()), case
-            penalised = player == "discriminator" and loss == "wgan-gp"
-            assert ("gradient_penalty" in log) == penalised
-            before = copy.deepcopy([own.state_dict(), other.state_dict()])
-            optimizer.step()
-            assert not equal(own.state_dict(), before[0]), case
-            assert equal(other.state_dict(), before[1]), case
-        check_reload(model, GANS_BY_PLAYERS[generator, discriminator], dictionary)
+        assert play.loss.penalised == (loss == "wgan-gp")
+        play_in_turns(model, play, (generator, discriminator))
+        check_reload(model, config, dictionary)
         combinations += 1
     assert combinations == {True: 12, False: 0}[loss == "bce" or estimator != "mali"] - (
         3 if estimator == "rollouts" or (estimator == "mali" and loss == "bce") else 0
     )
+
+
+@pytest.mark.parametrize(("generator", "noise_input"), NOISES)
+def test_noise_with_samples_rewards_and_baselines(generator, noise_input, dictionary):
+    """Every way in for noise with every Gumbel sample, feedback, reward and baseline."""
+    for settings, discriminator in zip(SETTINGS, itertools.cycle(DISCRIMINATORS), strict=False):
+        config = dataclasses.replace(
+            GANS_BY_PLAYERS[generator, discriminator], noise_input=noise_input, noise_dim=5
+        )
+        model = initialised(config, dictionary).train()
+        noise = copy.deepcopy(model.decoder.noise)
+        assert (noise is None) == (noise_input == "none")
+        play_in_turns(model, criterion(dictionary, **settings), (settings, discriminator))
+        if noise is not None:
+            assert not equal(noise.state_dict(), model.decoder.noise.state_dict()), settings
+        check_reload(model, config, dictionary)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
@@ -102,10 +143,7 @@ def test_half_precision(estimator, dtype, dictionary):
         losses = []
         for kind in (torch.float32, dtype):
             model = initialised(GANS_BY_PLAYERS[generator, discriminator], dictionary)
-            config = AdversarialConfig(
-                max_sample_length=5, fixed_length=False, seed=1, **ESTIMATORS[estimator]
-            )
-            play = CRITERION_REGISTRY["adversarial"](config, Task(dictionary))
+            play = criterion(dictionary, **ESTIMATORS[estimator])
             model.to(kind).train()
             for player in ("discriminator", "generator"):
                 torch.manual_seed(4)
