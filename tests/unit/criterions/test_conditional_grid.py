@@ -1,11 +1,13 @@
-"""Every estimator, loss and discriminator with both seq2seq generators: both players move."""
+"""Every estimator, loss and discriminator with both seq2seq generators: both train and reload."""
 
+import copy
 import itertools
 
 import pytest
 import torch
 from fairseq.criterions import CRITERION_REGISTRY
 from gan_axes import ESTIMATORS, Task, admitted
+from gan_states import equal
 from small_models import CONDITIONAL_GANS, initialised
 from torch.nn import functional as F
 
@@ -15,7 +17,8 @@ from fairseq_genext.gan.game import token_log_probs
 from fairseq_genext.gan.losses import LOSSES
 from fairseq_genext.gan.schedule import Phase, Turn
 from fairseq_genext.modules.conditions import Source
-from fairseq_genext.modules.samplers import SampleLength, Samples
+from fairseq_genext.modules.samplers import SampleLength, Samples, ancestral, unroll
+from fairseq_genext.optim.two_player_adamw import TwoPlayerAdamW, TwoPlayerAdamWConfig
 
 TARGET = torch.tensor([[5, 6, 7, 2], [8, 2, 1, 1], [9, 9, 2, 1], [7, 6, 5, 2]])
 SAMPLE = {
@@ -50,28 +53,68 @@ def moved(module) -> bool:
     return sum(gradient.abs().sum() for gradient in gradients) > 0
 
 
+def play_in_turns(model, play, case):
+    """Two rounds of turns, in each of which one player gets a gradient and moves, alone."""
+    players = {
+        "discriminator": [model.discriminator],
+        "generator": [model.encoder, model.decoder],
+    }
+    flags = TwoPlayerAdamWConfig(lr=[0.01], weight_decay=0.0)
+    optimizer = TwoPlayerAdamW(flags, list(model.parameters()))
+    torch.manual_seed(4)
+    for player in 2 * ("discriminator", "generator"):
+        (idle,) = players.keys() - {player}
+        before = {name: copy.deepcopy(weights(parts)) for name, parts in players.items()}
+        model.zero_grad()
+        play.begin_turn(Turn(Phase.TURNS, player, 3))
+        value, size, _ = play(model, SAMPLE)
+        assert torch.isfinite(value) and size == 4
+        value.backward()
+        assert all(map(moved, players[player])), (case, player)
+        for part in players[idle]:
+            assert all(param.grad is None for param in part.parameters()), (case, player)
+            for param in part.parameters():
+                param.grad = torch.zeros_like(param)  # as data-parallel training fills them
+        optimizer.step(groups={player})
+        for own, old in zip(weights(players[player]), before[player], strict=True):
+            assert not equal(own, old), (case, player)
+        assert equal(weights(players[idle]), before[idle]), (case, player)
+
+
+def weights(parts) -> list[dict]:
+    return [part.state_dict() for part in parts]
+
+
+def check_reload(model, config, dictionary):
+    """Another model with the weights of ``model`` translates as it does, and did not before."""
+    fresh = initialised(config, dictionary)
+    assert not equal(fresh.state_dict(), model.state_dict())
+    fresh.load_state_dict(model.state_dict())
+    inputs = SAMPLE["net_input"]
+    draws = []
+    for one in (model.eval(), fresh.eval()):
+        torch.manual_seed(5)
+        source = Source(one.encoder, inputs["src_tokens"], inputs["src_lengths"])
+        length = SampleLength(6, fixed=True)
+        with torch.no_grad():
+            draws.append(unroll(one.decoder, 4, length, ancestral, source).tokens)
+    assert torch.equal(*draws) and len(draws[0].unique(dim=0)) > 1
+
+
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("generator", ["lstm", "dbam"])
 def test_grid(generator, estimator, dictionary):
+    """Two rounds of turns; who moves, moves alone; the trained translator draws the same again."""
     combinations = 0
     for loss, name in itertools.product(LOSSES, DISCRIMINATORS):
         if not admitted(loss, estimator, name):
             continue
-        model = initialised(CONDITIONAL_GANS[f"{generator}-{name}"], dictionary).train()
+        config = CONDITIONAL_GANS[f"{generator}-{name}"]
+        model = initialised(config, dictionary).train()
         play = criterion(dictionary, gan_loss=loss, **ESTIMATORS[estimator])
         play.check_discriminator(model.discriminator.per_token)
-        torch.manual_seed(4)
-        play.begin_turn(Turn(Phase.TURNS, "discriminator", 3))
-        play(model, SAMPLE)[0].backward()
-        assert moved(model.discriminator), (loss, name)
-        assert not moved(model.encoder) and not moved(model.decoder), (loss, name)
-        model.zero_grad()
-        play.begin_turn(Turn(Phase.TURNS, "generator", 3))
-        value, size, _ = play(model, SAMPLE)
-        value.backward()
-        assert torch.isfinite(value) and size == 4
-        assert moved(model.encoder) and moved(model.decoder), (loss, name)
-        assert all(param.grad is None for param in model.discriminator.parameters()), (loss, name)
+        play_in_turns(model, play, (loss, name))
+        check_reload(model, config, dictionary)
         combinations += 1
     assert combinations == {"mali": 3, "rollouts": 12}.get(estimator, 16)
 
