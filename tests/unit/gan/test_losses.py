@@ -119,14 +119,18 @@ class Quadratic(nn.Module):
 
 
 def test_gradient_penalty_between_real_and_generated(monkeypatch):
-    """One share a pair, of the real one: 1/4 and 3/4."""
-    shares = torch.tensor([0.25, 0.75])
+    """One share a pair, of the real one: 1/4, 3/4 and 1/2; the last generated one ends first."""
+    shares = torch.tensor([0.25, 0.75, 0.5])
     monkeypatch.setattr(torch, "rand", lambda *size, **_: shares.view(size))
-    real = Samples(torch.tensor([[0, 1], [0, 1]]), torch.ones(2, 2, dtype=torch.bool))
-    fake = Samples(torch.tensor([[2, 2], [2, 2]]), torch.ones(2, 2, dtype=torch.bool))
+    real = Samples(torch.tensor([[0, 1]] * 3), torch.ones(3, 2, dtype=torch.bool))
+    there = torch.tensor([[True, True], [True, True], [True, False]])
+    fake = Samples(torch.tensor([[2, 2]] * 3), there)
     penalty = WGANGPLoss(penalty_weight=10.0).penalty(Quadratic(), real, fake, 3)
     # Slopes at x = s real + (1 - s) generated: 3 s and 2 (1 - s), then 4 s and 2 (1 - s).
-    norms = [math.sqrt((3 * s) ** 2 + (4 * s) ** 2 + 2 * (2 - 2 * s) ** 2) for s in (0.25, 0.75)]
+    norms = [
+        math.sqrt((3 * s) ** 2 + (4 * s) ** 2 + tokens * (2 - 2 * s) ** 2)
+        for s, tokens in ((0.25, 2), (0.75, 2), (0.5, 1))
+    ]
     assert penalty.tolist() == pytest.approx([10 * (norm - 1) ** 2 for norm in norms], rel=1e-5)
 
 
