@@ -147,13 +147,17 @@ def test_quality_stops_training(corpus, oracle):
         "fairseq-train", "oracle/bin", *TRAIN[1:], "--arch", "gan_seqgan", *SMALL["gan_seqgan"],
         "--fixed-length", "--max-sample-length", 6, "--valid-samples", 200, "--max-update", 500,
         "--generator-pretrain-updates", 1000, "--validate-interval-updates", 10,
-        "--best-checkpoint-metric", "sample_self_bleu_2", "--patience", 3, "--save-dir", "stopped",
-        folder=corpus,
+        "--save-interval-updates", 10, "--best-checkpoint-metric", "sample_self_bleu_2",
+        "--patience", 3, "--save-dir", "stopped", folder=corpus,
     )  # fmt: skip
     assert "early stop since valid performance hasn't improved" in result.stdout + result.stderr
     likeness, loss = logged(result, "valid_sample_self_bleu_2"), logged(result, "valid_loss")
     assert len(likeness) - likeness.index(min(likeness)) == 4  # the best and three without a better
     assert loss[-1] < min(loss[:-1])
+    saved = torch.load(corpus / "stopped" / "checkpoint_best.pt", weights_only=True)
+    assert saved["extra_state"]["best"] == pytest.approx(min(likeness), abs=1e-3)
+    updates = saved["optimizer_history"][-1]["num_updates"]
+    assert updates == 10 * (1 + likeness.index(min(likeness))) != 10 * len(loss)
 
 
 def test_a_collapsed_generator_is_reported(corpus):
