@@ -39,12 +39,15 @@ def test_two_processes_move_one_player_at_a_time(corpus, whole):
     check_moves(states_by_update(corpus / "two"), MOVES)
 
 
-@pytest.mark.parametrize("stop", [2, 3])
-def test_two_processes_resume_exactly_at_the_boundaries(corpus, whole, stop):
-    train(corpus, f"two-resumed{stop}", stop)
-    resumed = train(corpus, f"two-resumed{stop}", 6)
-    assert whole["optimizer_history"][-1]["num_updates"] == 6
+def test_two_processes_resume_exactly_at_the_boundaries(corpus, whole):
+    """Stopped where each pretraining ends and between two turns."""
+    found = states_by_update(corpus / "two")
+    for stop in (2, 3, 4, 6):
+        resumed = train(corpus, "two-resumed", stop)
+        assert resumed["optimizer_history"][-1]["num_updates"] == stop
+        assert equal(states(resumed), found[stop]), stop
     assert equal(states(resumed), states(whole))
+    assert equal(resumed["model"], whole["model"])  # progress too, which is no player's
 
 
 def test_two_processes_train_a_dbam_as_one_that_accumulates(corpus):
