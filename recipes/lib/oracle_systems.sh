@@ -79,7 +79,7 @@ starts_of() {
 }
 
 system_flags() {
-    local steps=1 rounds="$ROUNDS" pretrain="$DISCRIMINATOR_PRETRAIN" last
+    local steps=1 rounds="$ROUNDS" pretrain="$DISCRIMINATOR_PRETRAIN" last every
     START="$(start_of "$1")"
     # The papers' rates, for gan_gpt gan_doc's; but RelGAN's generator learns faster with the small
     # budget, as so few updates at 1e-4 would change nothing.
@@ -106,9 +106,11 @@ system_flags() {
     esac
     [ "$BUDGET" != tiny ] || steps=1
     last=$((pretrain + (steps + 1) * rounds))
+    every=$(((steps + 1) * rounds / 10 + 1)) # saved as often as judged, or the best would be lost
     FLAGS+=(
         --discriminator-pretrain-updates "$pretrain" --discriminator-steps "$steps"
-        --validate-interval-updates $(((steps + 1) * rounds / 10 + 1)) --max-update "$last"
+        --validate-interval-updates "$every" --save-interval-updates "$every"
+        --keep-interval-updates 1 --max-update "$last"
     )
     # RelGAN's temperature falls over the turns there are.
     [ "$1" != gan_relgan ] || FLAGS+=(--gumbel-anneal-updates "$last")
