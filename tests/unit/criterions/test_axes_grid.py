@@ -6,12 +6,11 @@ import itertools
 
 import pytest
 import torch
-from fairseq.criterions import CRITERION_REGISTRY
-from gan_axes import ESTIMATORS, Task, admitted
+from gan_axes import ESTIMATORS, admitted
 from gan_states import equal
+from gan_turns import check_reload, criterion, play_in_turns
 from small_models import GANS_BY_PLAYERS, initialised
 
-from fairseq_genext.criterions.adversarial import AdversarialConfig
 from fairseq_genext.errors import UsageError
 from fairseq_genext.gan.discriminators import DISCRIMINATORS
 from fairseq_genext.gan.estimators.baselines import BASELINES
@@ -21,7 +20,6 @@ from fairseq_genext.gan.losses import LOSSES
 from fairseq_genext.gan.rewards import REWARDS
 from fairseq_genext.gan.schedule import Phase, Turn
 from fairseq_genext.modules.samplers import SampleLength, ancestral, unroll
-from fairseq_genext.optim.two_player_adamw import TwoPlayerAdamW, TwoPlayerAdamWConfig
 
 TARGET = torch.tensor([[5, 6, 7, 2], [8, 2, 1, 1], [9, 9, 2, 1], [7, 6, 5, 2]])
 SAMPLE = {
@@ -46,51 +44,8 @@ SETTINGS = [
 NOISES = [(name, noise) for name in GENERATORS for noise in GENERATORS[name].noise_inputs]
 
 
-def criterion(dictionary, **flags):
-    config = AdversarialConfig(max_sample_length=5, fixed_length=False, seed=1, **flags)
-    return CRITERION_REGISTRY["adversarial"](config, Task(dictionary))
-
-
-def play_in_turns(model, play, case):
-    """Two rounds of turns, in each of which one player gets a gradient and moves, alone."""
-    players = {"discriminator": model.discriminator, "generator": model.decoder}
-    flags = TwoPlayerAdamWConfig(lr=[0.01], weight_decay=0.0)
-    optimizer = TwoPlayerAdamW(flags, list(model.parameters()))
-    torch.manual_seed(4)
-    for player in 2 * ("discriminator", "generator"):
-        (idle,) = players.keys() - {player}
-        own, other = players[player], players[idle]
-        before = copy.deepcopy([own.state_dict(), other.state_dict()])
-        model.zero_grad()
-        play.begin_turn(Turn(Phase.TURNS, player, 3))
-        value, size, log = play(model, SAMPLE)
-        assert torch.isfinite(value) and size == 4
-        value.backward()
-        gradients = [param.grad for param in own.parameters() if param.grad is not None]
-        assert sum(gradient.abs().sum() for gradient in gradients) > 0, (case, player)
-        assert all(gradient.isfinite().all() for gradient in gradients), (case, player)
-        assert all(param.grad is None for param in other.parameters()), (case, player)
-        assert all(param.requires_grad for param in other.parameters()), (case, player)
-        penalised = player == "discriminator" and play.loss.penalised
-        assert ("gradient_penalty" in log) == penalised
-        for param in other.parameters():
-            param.grad = torch.zeros_like(param)  # as data-parallel training fills them
-        optimizer.step(groups={player})
-        assert not equal(own.state_dict(), before[0]), (case, player)
-        assert equal(other.state_dict(), before[1]), (case, player)
-
-
-def check_reload(model, config, dictionary):
-    """Another model with the weights of ``model`` draws what it draws, and did not before."""
-    fresh = initialised(config, dictionary)
-    assert not equal(fresh.state_dict(), model.state_dict())
-    fresh.load_state_dict(model.state_dict())
-    draws = []
-    for one in (model.eval(), fresh.eval()):
-        torch.manual_seed(5)
-        with torch.no_grad():
-            draws.append(unroll(one.decoder, 20, SampleLength(6, fixed=True), ancestral).tokens)
-    assert torch.equal(*draws) and len(draws[0].unique(dim=0)) > 1
+def draw(model):
+    return unroll(model.decoder, 20, SampleLength(6, fixed=True), ancestral).tokens
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -109,8 +64,8 @@ def test_grid(loss, estimator, dictionary):
             continue
         play.check_discriminator(per_token)
         assert play.loss.penalised == (loss == "wgan-gp")
-        play_in_turns(model, play, (generator, discriminator))
-        check_reload(model, config, dictionary)
+        play_in_turns(model, play, SAMPLE, (generator, discriminator))
+        check_reload(model, config, dictionary, draw)
         combinations += 1
     assert combinations == {True: 12, False: 0}[loss == "bce" or estimator != "mali"] - (
         3 if estimator == "rollouts" or (estimator == "mali" and loss == "bce") else 0
@@ -127,10 +82,11 @@ def test_noise_with_samples_rewards_and_baselines(generator, noise_input, dictio
         model = initialised(config, dictionary).train()
         noise = copy.deepcopy(model.decoder.noise)
         assert (noise is None) == (noise_input == "none")
-        play_in_turns(model, criterion(dictionary, **settings), (settings, discriminator))
+        play = criterion(dictionary, **settings)
+        play_in_turns(model, play, SAMPLE, (settings, discriminator))
         if noise is not None:
             assert not equal(noise.state_dict(), model.decoder.noise.state_dict()), settings
-        check_reload(model, config, dictionary)
+        check_reload(model, config, dictionary, draw)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)

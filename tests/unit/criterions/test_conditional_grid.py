@@ -1,24 +1,20 @@
 """Every estimator, loss and discriminator with both seq2seq generators: both train and reload."""
 
-import copy
 import itertools
 
 import pytest
 import torch
-from fairseq.criterions import CRITERION_REGISTRY
-from gan_axes import ESTIMATORS, Task, admitted
-from gan_states import equal
+from gan_axes import ESTIMATORS, admitted
+from gan_turns import check_reload, criterion, has_gradient, play_in_turns
 from small_models import CONDITIONAL_GANS, initialised
 from torch.nn import functional as F
 
-from fairseq_genext.criterions.adversarial import AdversarialConfig
 from fairseq_genext.gan.discriminators import DISCRIMINATORS
 from fairseq_genext.gan.game import token_log_probs
 from fairseq_genext.gan.losses import LOSSES
 from fairseq_genext.gan.schedule import Phase, Turn
 from fairseq_genext.modules.conditions import Source
 from fairseq_genext.modules.samplers import SampleLength, Samples, ancestral, unroll
-from fairseq_genext.optim.two_player_adamw import TwoPlayerAdamW, TwoPlayerAdamWConfig
 
 TARGET = torch.tensor([[5, 6, 7, 2], [8, 2, 1, 1], [9, 9, 2, 1], [7, 6, 5, 2]])
 SAMPLE = {
@@ -36,69 +32,16 @@ SAMPLE = {
 }
 
 
-def criterion(dictionary, **flags):
-    config = AdversarialConfig(max_sample_length=5, fixed_length=False, seed=1, **flags)
-    return CRITERION_REGISTRY["adversarial"](config, Task(dictionary))
-
-
 def drop(model, share):
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = share
 
 
-def moved(module) -> bool:
-    gradients = [param.grad for param in module.parameters() if param.grad is not None]
-    assert all(gradient.isfinite().all() for gradient in gradients)
-    return sum(gradient.abs().sum() for gradient in gradients) > 0
-
-
-def play_in_turns(model, play, case):
-    """Two rounds of turns, in each of which one player gets a gradient and moves, alone."""
-    players = {
-        "discriminator": [model.discriminator],
-        "generator": [model.encoder, model.decoder],
-    }
-    flags = TwoPlayerAdamWConfig(lr=[0.01], weight_decay=0.0)
-    optimizer = TwoPlayerAdamW(flags, list(model.parameters()))
-    torch.manual_seed(4)
-    for player in 2 * ("discriminator", "generator"):
-        (idle,) = players.keys() - {player}
-        before = {name: copy.deepcopy(weights(parts)) for name, parts in players.items()}
-        model.zero_grad()
-        play.begin_turn(Turn(Phase.TURNS, player, 3))
-        value, size, _ = play(model, SAMPLE)
-        assert torch.isfinite(value) and size == 4
-        value.backward()
-        assert all(map(moved, players[player])), (case, player)
-        for part in players[idle]:
-            assert all(param.grad is None for param in part.parameters()), (case, player)
-            for param in part.parameters():
-                param.grad = torch.zeros_like(param)  # as data-parallel training fills them
-        optimizer.step(groups={player})
-        for own, old in zip(weights(players[player]), before[player], strict=True):
-            assert not equal(own, old), (case, player)
-        assert equal(weights(players[idle]), before[idle]), (case, player)
-
-
-def weights(parts) -> list[dict]:
-    return [part.state_dict() for part in parts]
-
-
-def check_reload(model, config, dictionary):
-    """Another model with the weights of ``model`` translates as it does, and did not before."""
-    fresh = initialised(config, dictionary)
-    assert not equal(fresh.state_dict(), model.state_dict())
-    fresh.load_state_dict(model.state_dict())
+def draw(model):
     inputs = SAMPLE["net_input"]
-    draws = []
-    for one in (model.eval(), fresh.eval()):
-        torch.manual_seed(5)
-        source = Source(one.encoder, inputs["src_tokens"], inputs["src_lengths"])
-        length = SampleLength(6, fixed=True)
-        with torch.no_grad():
-            draws.append(unroll(one.decoder, 4, length, ancestral, source).tokens)
-    assert torch.equal(*draws) and len(draws[0].unique(dim=0)) > 1
+    source = Source(model.encoder, inputs["src_tokens"], inputs["src_lengths"])
+    return unroll(model.decoder, 4, SampleLength(6, fixed=True), ancestral, source).tokens
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -113,8 +56,8 @@ def test_grid(generator, estimator, dictionary):
         model = initialised(config, dictionary).train()
         play = criterion(dictionary, gan_loss=loss, **ESTIMATORS[estimator])
         play.check_discriminator(model.discriminator.per_token)
-        play_in_turns(model, play, (loss, name))
-        check_reload(model, config, dictionary)
+        play_in_turns(model, play, SAMPLE, (loss, name))
+        check_reload(model, config, dictionary, draw)
         combinations += 1
     assert combinations == {"mali": 3, "rollouts": 12}.get(estimator, 16)
 
@@ -173,6 +116,6 @@ def test_policy_gradient_is_of_the_probabilities_that_were_drawn_from(name, dict
     log_probs = token_log_probs(model.decoder, samples, SampleLength(5))
     assert model.decoder.training and model.encoder.training
     log_probs.sum().backward()
-    assert moved(model.encoder) and moved(model.decoder)
+    assert has_gradient(model.encoder) and has_gradient(model.decoder)
     model.eval()
     torch.testing.assert_close(log_probs, token_log_probs(model.decoder, samples, SampleLength(5)))
