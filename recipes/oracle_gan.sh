@@ -23,7 +23,7 @@ done; stopped, it resumes.
   --length N        words of a sequence (default: 20; the papers also have 40)
   --seeds "N …"     seeds of training and sampling, under one oracle (default: 1 2 3)
   --systems "…"     any of ${ADVERSARIAL[*]} (default: ${DEFAULT_SYSTEMS[*]})
-  --budget B        small: $SMALL_ROUNDS rounds of turns (gan_relgan: 120) with 5 discriminator updates
+  --budget B        small: $SMALL_ROUNDS rounds of turns (gan_relgan: $SMALL_RELGAN_ROUNDS) with 5 discriminator updates
                     each, for 2 CPU cores; full: 200 rounds with the presets' own, for a GPU
                     (default: small)
   --jobs N          trainings side by side, a thread each (default: the number of cores)

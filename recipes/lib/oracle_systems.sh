@@ -14,6 +14,7 @@ ADVERSARIAL=(
 )
 DEFAULT_SYSTEMS=(gan_seqgan gan_seqgan_constant gan_maligan)
 SMALL_ROUNDS=60
+SMALL_RELGAN_ROUNDS=120 # so that its temperature falls slowly enough for it to learn on the way
 
 budget_flags() {
     SIZES=()
@@ -25,7 +26,7 @@ budget_flags() {
         ;;
     small)
         ROUNDS=$SMALL_ROUNDS DISCRIMINATOR_STEPS=5 DISCRIMINATOR_PRETRAIN=200 EPOCHS=25
-        RELATIONAL_EPOCHS=4 GPT_EPOCHS=10 RELATIONAL_ROUNDS=120 RELATIONAL_RATE=1e-3
+        RELATIONAL_EPOCHS=4 GPT_EPOCHS=10 RELATIONAL_ROUNDS=$SMALL_RELGAN_ROUNDS RELATIONAL_RATE=1e-3
         ;;
     full)
         ROUNDS=200 DISCRIMINATOR_STEPS="" DISCRIMINATOR_PRETRAIN=2000 EPOCHS=120
@@ -95,7 +96,6 @@ system_flags() {
         ;;
     gan_relgan)
         FLAGS+=(--lr "$RELATIONAL_RATE" --discriminator-lr 1e-4)
-        # More rounds, so that its temperature falls slowly enough for it to learn on the way.
         steps=5 rounds="$RELATIONAL_ROUNDS" pretrain=0
         ;;
     gan_scratchgan)
