@@ -40,8 +40,11 @@ from pathlib import Path
 import pandas as pd
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import pages, plots
-from fairseq_genext.evaluation.compared import (
+from fairseq_genext.evaluation.files import read_lines
+from fairseq_genext.evaluation.metrics.nearest import NearestSentences
+from fairseq_genext.evaluation.metrics.yardstick import Yardstick
+from fairseq_genext.evaluation.reporting import pages, plots
+from fairseq_genext.evaluation.reporting.compared import (
     COSTS,
     System,
     encoder_name,
@@ -50,16 +53,13 @@ from fairseq_genext.evaluation.compared import (
     read_systems,
     scores_of,
 )
-from fairseq_genext.evaluation.comparison_findings import findings
-from fairseq_genext.evaluation.files import read_lines
-from fairseq_genext.evaluation.manifest import Manifest
-from fairseq_genext.evaluation.nearest import NearestSentences
-from fairseq_genext.evaluation.plane import quality_diversity_curves
-from fairseq_genext.evaluation.seeds import deviation, spread
-from fairseq_genext.evaluation.tables import DECIMALS, format_table
-from fairseq_genext.evaluation.training_log import read_curves
-from fairseq_genext.evaluation.verdicts import curve_gaps, gains
-from fairseq_genext.evaluation.yardstick import Yardstick
+from fairseq_genext.evaluation.reporting.comparison_findings import findings
+from fairseq_genext.evaluation.reporting.manifest import Manifest
+from fairseq_genext.evaluation.reporting.plane import quality_diversity_curves
+from fairseq_genext.evaluation.reporting.seeds import deviation, spread
+from fairseq_genext.evaluation.reporting.tables import DECIMALS, format_table
+from fairseq_genext.evaluation.reporting.training_log import read_curves
+from fairseq_genext.evaluation.reporting.verdicts import curve_gaps, gains
 
 SHOWN = 8  # samples of each system
 WITH_NEAREST = 4  # of them, with the nearest training sentence

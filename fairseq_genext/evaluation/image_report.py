@@ -19,8 +19,6 @@ import json
 from pathlib import Path
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import pages, plots
-from fairseq_genext.evaluation.image_grid import write_grid
 from fairseq_genext.evaluation.image_quality import (
     LEAST_SHARE,
     Yardstick,
@@ -28,8 +26,10 @@ from fairseq_genext.evaluation.image_quality import (
     read_samples,
     table,
 )
-from fairseq_genext.evaluation.manifest import Manifest, require
-from fairseq_genext.evaluation.training_log import read_curves
+from fairseq_genext.evaluation.reporting import pages, plots
+from fairseq_genext.evaluation.reporting.image_grid import write_grid
+from fairseq_genext.evaluation.reporting.manifest import Manifest, require
+from fairseq_genext.evaluation.reporting.training_log import read_curves
 
 REAL_GRID = "grid_real.png"
 

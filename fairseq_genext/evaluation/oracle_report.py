@@ -28,11 +28,11 @@ from pathlib import Path
 import numpy as np
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import pages, plots
-from fairseq_genext.evaluation.manifest import Manifest, check_systems
-from fairseq_genext.evaluation.seeds import sign_of_mean, spread
-from fairseq_genext.evaluation.tables import format_table
-from fairseq_genext.evaluation.training_log import read_curves
+from fairseq_genext.evaluation.reporting import pages, plots
+from fairseq_genext.evaluation.reporting.manifest import Manifest, check_systems
+from fairseq_genext.evaluation.reporting.seeds import sign_of_mean, spread
+from fairseq_genext.evaluation.reporting.tables import format_table
+from fairseq_genext.evaluation.reporting.training_log import read_curves
 
 COLUMNS = {
     "name": "system",

@@ -33,10 +33,12 @@ from pathlib import Path
 import pandas as pd
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import pages, plots, samples, translation
-from fairseq_genext.evaluation.manifest import Manifest, check_systems, require
-from fairseq_genext.evaluation.tables import format_table
-from fairseq_genext.evaluation.training_log import read_curves
+from fairseq_genext.evaluation import translation
+from fairseq_genext.evaluation.metrics import samples
+from fairseq_genext.evaluation.reporting import pages, plots
+from fairseq_genext.evaluation.reporting.manifest import Manifest, check_systems, require
+from fairseq_genext.evaluation.reporting.tables import format_table
+from fairseq_genext.evaluation.reporting.training_log import read_curves
 
 SHOWN = 8  # samples of each system, in file order
 

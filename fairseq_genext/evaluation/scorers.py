@@ -20,7 +20,7 @@ from fairseq.scoring import BaseScorer, register_scorer
 
 from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.evaluation import translation
-from fairseq_genext.evaluation.ngram_bleu import bleu_scores, mean_scores, self_bleu_scores
+from fairseq_genext.evaluation.metrics.ngram_bleu import bleu_scores, mean_scores, self_bleu_scores
 
 
 @dataclass

@@ -32,11 +32,12 @@ import statistics
 from pathlib import Path
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import pages, plots, translation
-from fairseq_genext.evaluation.manifest import Manifest, check_systems, require
-from fairseq_genext.evaluation.significance import compare
-from fairseq_genext.evaluation.tables import format_table
-from fairseq_genext.evaluation.training_log import read_curves
+from fairseq_genext.evaluation import translation
+from fairseq_genext.evaluation.metrics.significance import compare
+from fairseq_genext.evaluation.reporting import pages, plots
+from fairseq_genext.evaluation.reporting.manifest import Manifest, check_systems, require
+from fairseq_genext.evaluation.reporting.tables import format_table
+from fairseq_genext.evaluation.reporting.training_log import read_curves
 
 SHOWN = 8  # sentences to read, in file order
 LEVEL = 0.05  # of significance

@@ -14,7 +14,7 @@ from fairseq.tasks import register_task
 from fairseq.tasks.translation import TranslationConfig, TranslationTask
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.ngram_bleu import ReferenceIndex
+from fairseq_genext.evaluation.metrics.ngram_bleu import ReferenceIndex
 from fairseq_genext.models.conditional_gan import ConditionalGAN
 from fairseq_genext.modules.conditions import Source
 from fairseq_genext.modules.samplers import Samples, ancestral, unroll

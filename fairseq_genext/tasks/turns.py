@@ -16,9 +16,9 @@ from fairseq.dataclass import FairseqDataclass
 
 from fairseq_genext.criterions.adversarial import Adversarial
 from fairseq_genext.errors import UsageError, require_positive
-from fairseq_genext.evaluation.ngram_bleu import ReferenceIndex
-from fairseq_genext.evaluation.sample_quality import ORDERS as QUALITY_ORDERS
-from fairseq_genext.evaluation.sample_quality import sample_quality
+from fairseq_genext.evaluation.metrics.ngram_bleu import ReferenceIndex
+from fairseq_genext.evaluation.metrics.sample_quality import ORDERS as QUALITY_ORDERS
+from fairseq_genext.evaluation.metrics.sample_quality import sample_quality
 from fairseq_genext.gan.players import require_two_player_optimizer
 from fairseq_genext.gan.progress import Progress
 from fairseq_genext.gan.schedule import Phase, Schedule

@@ -9,7 +9,7 @@ import sys
 import pytest
 from commands import run
 
-from fairseq_genext.evaluation.ngram_bleu import bleu_scores, self_bleu_scores
+from fairseq_genext.evaluation.metrics.ngram_bleu import bleu_scores, self_bleu_scores
 
 TRAIN = (
     "--task", "unconditional_generation", "--arch", "gpt_doc_tiny", "--criterion",

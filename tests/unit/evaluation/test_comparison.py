@@ -9,12 +9,13 @@ import yaml
 from PIL import Image
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import comparison, seeds
-from fairseq_genext.evaluation.compared import Run, System, read_manifest, read_systems
-from fairseq_genext.evaluation.comparison_findings import findings
-from fairseq_genext.evaluation.nearest import NearestSentences
-from fairseq_genext.evaluation.verdicts import bleu_on_curve, curve_gaps, gains
-from fairseq_genext.evaluation.yardstick import Yardstick
+from fairseq_genext.evaluation import comparison
+from fairseq_genext.evaluation.metrics.nearest import NearestSentences
+from fairseq_genext.evaluation.metrics.yardstick import Yardstick
+from fairseq_genext.evaluation.reporting import seeds
+from fairseq_genext.evaluation.reporting.compared import Run, System, read_manifest, read_systems
+from fairseq_genext.evaluation.reporting.comparison_findings import findings
+from fairseq_genext.evaluation.reporting.verdicts import bleu_on_curve, curve_gaps, gains
 
 TEXT = {
     "test.txt": ["the king saw the land", "a man made bread", "his son saw a star"],

@@ -10,8 +10,8 @@ from PIL import Image
 from fairseq_genext.data.images import Images
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import image_quality, image_report
-from fairseq_genext.evaluation.image_grid import write_grid
 from fairseq_genext.evaluation.image_quality import Yardstick, verdict
+from fairseq_genext.evaluation.reporting.image_grid import write_grid
 
 CLASSES = 4
 

@@ -10,7 +10,8 @@ import yaml
 from PIL import Image
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import report, samples
+from fairseq_genext.evaluation import report
+from fairseq_genext.evaluation.metrics import samples
 
 TEXT = {
     "held_out.txt": ["the king saw the land", "a man made bread", "his son saw a star"],

@@ -5,7 +5,7 @@ import sacrebleu
 from fairseq.scoring import SCORER_REGISTRY
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.ngram_bleu import bleu_scores, self_bleu_scores
+from fairseq_genext.evaluation.metrics.ngram_bleu import bleu_scores, self_bleu_scores
 from fairseq_genext.evaluation.scorers import MeanBleuConfig, SampleBleuScorer, SelfBleuScorer
 
 TARGETS = ["the king saw the land", "a man made his house", "the star", "his son saw bread"]

@@ -7,8 +7,9 @@ from matplotlib.text import Annotation
 from PIL import Image
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import plane, sweep
+from fairseq_genext.evaluation import sweep
 from fairseq_genext.evaluation.checkpoints import named_checkpoints
+from fairseq_genext.evaluation.reporting import plane
 from fairseq_genext.evaluation.sampling import Drawn, Sampling
 
 FLAGS = {

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import translation_report
-from fairseq_genext.evaluation.significance import compare
+from fairseq_genext.evaluation.metrics.significance import compare
 
 WORDS = tuple("abcdefghijklmnop")
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.spatial.distance import jensenshannon
 
-from fairseq_genext.evaluation.ngram_bleu import ngrams
+from fairseq_genext.evaluation.metrics.ngram_bleu import ngrams
 
 
 def jensen_shannon(first: Counter, second: Counter) -> float:

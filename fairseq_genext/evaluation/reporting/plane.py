@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fairseq_genext.evaluation.plots import plt
+from fairseq_genext.evaluation.reporting.plots import plt
 
 # Okabe and Ito 2008, told apart by colour-blind readers: cool for likelihood, warm for GANs.
 # Further shades follow for those who compare more systems than that palette holds.

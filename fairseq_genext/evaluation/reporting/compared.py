@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.files import read_lines
-from fairseq_genext.evaluation.manifest import Manifest, check_systems, require
+from fairseq_genext.evaluation.reporting.manifest import Manifest, check_systems, require
 
 FAMILIES = {"likelihood": "likelihood-trained model", "gan": "GAN", "baseline": "baseline"}
 COSTS = (

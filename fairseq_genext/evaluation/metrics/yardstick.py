@@ -1,8 +1,8 @@
 """Measures several texts against one set of references, which are encoded once."""
 
-from fairseq_genext.evaluation.encoders import build_encoder
-from fairseq_genext.evaluation.frechet import frechet_distance
-from fairseq_genext.evaluation.samples import measure
+from fairseq_genext.evaluation.metrics.encoders import build_encoder
+from fairseq_genext.evaluation.metrics.frechet import frechet_distance
+from fairseq_genext.evaluation.metrics.samples import measure
 
 
 class Yardstick:

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from fairseq_genext.evaluation.divergence import (
+from fairseq_genext.evaluation.metrics.divergence import (
     jensen_shannon,
     length_divergence,
     ngram_divergence,

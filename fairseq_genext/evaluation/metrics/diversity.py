@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fairseq_genext.evaluation.ngram_bleu import ngrams
+from fairseq_genext.evaluation.metrics.ngram_bleu import ngrams
 
 
 def distinct(samples: Sequence[Sequence[str]], order: int) -> float:

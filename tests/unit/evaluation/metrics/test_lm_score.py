@@ -10,8 +10,8 @@ from fairseq.models import FairseqIncrementalDecoder, FairseqLanguageModel
 from torch import nn
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import lm_score
-from fairseq_genext.evaluation.lm_score import Judge
+from fairseq_genext.evaluation.metrics import lm_score
+from fairseq_genext.evaluation.metrics.lm_score import Judge
 
 WORDS = ("a", "b", "c")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
-from fairseq_genext.evaluation.ngram_bleu import (
+from fairseq_genext.evaluation.metrics.ngram_bleu import (
     ReferenceIndex,
     bleu_scores,
     self_bleu_scores,

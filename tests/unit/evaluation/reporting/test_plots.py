@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fairseq_genext.evaluation import plots
+from fairseq_genext.evaluation.reporting import plots
 
 
 def curves(**metrics):

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from fairseq_genext.evaluation import mauve_score
-from fairseq_genext.evaluation.bootstrap import half_width
-from fairseq_genext.evaluation.divergence import length_divergence, ngram_divergence
-from fairseq_genext.evaluation.diversity import copies, distinct, duplicate_share
-from fairseq_genext.evaluation.encoders import Encoder
-from fairseq_genext.evaluation.frechet import frechet_distance
-from fairseq_genext.evaluation.ngram_bleu import bleu_scores, mean_scores, self_bleu_scores
+from fairseq_genext.evaluation.metrics import mauve_score
+from fairseq_genext.evaluation.metrics.bootstrap import half_width
+from fairseq_genext.evaluation.metrics.divergence import length_divergence, ngram_divergence
+from fairseq_genext.evaluation.metrics.diversity import copies, distinct, duplicate_share
+from fairseq_genext.evaluation.metrics.encoders import Encoder
+from fairseq_genext.evaluation.metrics.frechet import frechet_distance
+from fairseq_genext.evaluation.metrics.ngram_bleu import bleu_scores, mean_scores, self_bleu_scores
 
 ORDERS = (2, 3, 4, 5)
 

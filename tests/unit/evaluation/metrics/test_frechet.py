@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from fairseq_genext.evaluation.frechet import frechet_distance
+from fairseq_genext.evaluation.metrics.frechet import frechet_distance
 
 
 def vectors(seed, number, dim):

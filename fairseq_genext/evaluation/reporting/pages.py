@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jinja2
 
-from fairseq_genext.evaluation.manifest import Manifest
+from fairseq_genext.evaluation.reporting.manifest import Manifest
 
 
 def embed(folder: Path, captions: dict[str, str]) -> dict[str, tuple[str, str]]:
@@ -23,7 +23,7 @@ def embed(folder: Path, captions: dict[str, str]) -> dict[str, tuple[str, str]]:
 def render(name: str, context: dict, folder: Path) -> None:
     """Writes ``{name}.html`` and ``{name}.md`` from the templates of that name."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fairseq_genext.evaluation"),
+        loader=jinja2.PackageLoader("fairseq_genext.evaluation.reporting"),
         autoescape=lambda template: ".html" in template,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -27,8 +27,8 @@ from fairseq.sequence_scorer import SequenceScorer
 from torch import Tensor
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.bootstrap import half_width
 from fairseq_genext.evaluation.checkpoints import load_model, load_pieces
+from fairseq_genext.evaluation.metrics.bootstrap import half_width
 
 MAX_TOKENS = 4000  # of a batch, padding included
 

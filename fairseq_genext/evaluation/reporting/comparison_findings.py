@@ -3,10 +3,10 @@
 import statistics
 from dataclasses import dataclass
 
-from fairseq_genext.evaluation import seeds
-from fairseq_genext.evaluation.compared import FAMILIES, System
-from fairseq_genext.evaluation.seeds import spread
-from fairseq_genext.evaluation.verdicts import SIDES, one_seed
+from fairseq_genext.evaluation.reporting import seeds
+from fairseq_genext.evaluation.reporting.compared import FAMILIES, System
+from fairseq_genext.evaluation.reporting.seeds import spread
+from fairseq_genext.evaluation.reporting.verdicts import SIDES, one_seed
 
 
 @dataclass(frozen=True)

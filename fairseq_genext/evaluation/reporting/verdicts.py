@@ -8,8 +8,8 @@ https://arxiv.org/abs/1811.02549)?
 import numpy as np
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import seeds
-from fairseq_genext.evaluation.compared import System
+from fairseq_genext.evaluation.reporting import seeds
+from fairseq_genext.evaluation.reporting.compared import System
 
 SIDES = {1: "above", 0: "within error", -1: "below"}
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from fairseq_genext.evaluation.diversity import duplicate_share
-from fairseq_genext.evaluation.ngram_bleu import (
+from fairseq_genext.evaluation.metrics.diversity import duplicate_share
+from fairseq_genext.evaluation.metrics.ngram_bleu import (
     ReferenceIndex,
     Tokens,
     mean_scores,

@@ -3,7 +3,7 @@
 import pytest
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.training_log import read_curves
+from fairseq_genext.evaluation.reporting.training_log import read_curves
 
 LOG_FILE = """\
 {'_name': None, 'common': {'seed': 1, 'log_format': 'json'}}

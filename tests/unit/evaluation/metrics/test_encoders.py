@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import encoders
+from fairseq_genext.evaluation.metrics import encoders
 
 TEXT = ["the king saw the land", "a man made his house", "the star", "his son saw bread"] * 3
 

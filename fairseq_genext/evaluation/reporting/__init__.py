@@ -1,0 +1,1 @@
+"""What reports are made of: manifests, figures of several seeds, tables, plots, findings, pages."""
