@@ -111,7 +111,8 @@ write_report() {
         systems+=(--system "$name" $(start_of "$name"))
     done
     python "$HERE/lib/oracle_manifest.py" "$OUTPUT" --command "$COMMAND" --budget "$BUDGET" \
-        --length "$LENGTH" --seeds $SEEDS --starts $STARTS \
+        --length "$LENGTH" ${WEIGHTS:+--weights "$(basename "$WEIGHTS")"} \
+        --seeds $SEEDS --starts $STARTS \
         "${systems[@]}" >"$OUTPUT/manifest.yaml"
     python -m fairseq_genext.evaluation.oracle_report "$OUTPUT/manifest.yaml" \
         --output "$OUTPUT/report"

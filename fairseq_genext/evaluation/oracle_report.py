@@ -13,9 +13,10 @@ relative to itself, says what was measured:
       - name: gan_seqgan
         curve: [mle]                    # likelihood models whose temperatures it has to beat
         start: mle                      # what its turns began from; left out where there is none
-        published: 8.736                # NLL_oracle of its paper, under another oracle
+        published: 8.736                # NLL_oracle of its paper
         log: models/gan_seqgan.1/train.log
         updates, seconds: numbers, means over seeds
+        chosen: [444, …]                # after which update, a number a seed
         note: what to know when reading its row
 
 A system's row is its point at temperature 1; further temperatures make a curve.
@@ -38,12 +39,13 @@ COLUMNS = {
     "name": "system",
     "oracle_nll": "NLL_oracle ↓",
     "gain": "below its start",
-    "published": "published (another oracle)",
+    "published": "published",
     "test_nll": "NLL_test ↓",
     "below_curve": "below the likelihood curve",
     "self_bleu_2": "Self-BLEU-2",
     "duplicates": "duplicates",
     "updates": "updates",
+    "chosen": "chosen at",
     "seconds": "training s",
 }
 
@@ -165,6 +167,8 @@ def findings(rows: list[dict], own: float) -> list[str]:
         said.append(f"{row['name']}: NLL_oracle {spread(row['oracle_nll'], 2)}.")
         if row["gain"]:
             said[-1] += f" Lower than its start by {spread(row['gain'], 2, signed=True)}."
+        if unmoved := row["gain"].count(0.0):
+            said[-1] += f" In {unmoved} of {seeds} seeds what was chosen is the start itself."
         if row["below_curve"]:
             compared = SIDES[sign_of_mean(row["below_curve"])]
             gap = spread(row["below_curve"], 2, signed=True)
@@ -201,7 +205,10 @@ def write_report(manifest: Manifest, folder: Path) -> None:
     captions = draw(manifest, planes, own, folder)
     said = findings(rows, own)
     shown = [
-        row | {name: spread(row[name]) if row[name] else None for name in FIGURES} for row in rows
+        row
+        | {name: spread(row[name]) if row[name] else None for name in FIGURES}
+        | {"chosen": ", ".join(map(str, row["chosen"])) if "chosen" in row else None}
+        for row in rows
     ]
     temperatures = [
         {

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import yaml
-from trained_model import trained
+from trained_model import checkpoint, trained, updates_of
 
 # NLL_oracle at length 20 and 40: Nie et al. 2019, table 1, which has all of them.
 PUBLISHED = {
@@ -25,12 +25,13 @@ NOTES = {
 
 
 def system(folder: Path, name: str, start: str | None, seeds: list[str], length: int) -> dict:
-    """A system's entry; updates and seconds are means over seeds."""
+    """A system's entry; updates and seconds are means over seeds, chosen has one number a seed."""
     runs = [trained(folder, f"{name}.{seed}") for seed in seeds]
     entry = {
         "name": name,
         "log": runs[0]["log"],
         "updates": round(statistics.mean(run["updates"] for run in runs)),
+        "chosen": [updates_of(checkpoint(folder, f"{name}.{seed}", "best")) for seed in seeds],
         "seconds": round(statistics.mean(run["seconds"] for run in runs)),
     }
     if length in PUBLISHED.get(name, {}):
@@ -50,22 +51,24 @@ def main() -> None:
     parser.add_argument("--command", required=True)
     parser.add_argument("--budget", required=True)
     parser.add_argument("--length", type=int, required=True)
+    parser.add_argument("--weights", help="the oracle's file, where it is not drawn at random")
     parser.add_argument("--seeds", nargs="+", required=True)
     parser.add_argument("--starts", nargs="+", required=True)
     parser.add_argument(
         "--system", nargs="+", action="append", required=True, metavar=("NAME", "START")
     )
     args = parser.parse_args()
+    drawn = f"the weights of {args.weights}" if args.weights else "weights from N(0, 1)"
     starts = {name: begun[0] if begun else None for name, *begun in args.system}
     manifest = {
         "title": f"The oracle benchmark, length {args.length}",
         "command": args.command,
         "notes": [
-            "An LSTM with weights from N(0, 1) wrote 10,000 sequences to learn from and 2,000 each "
+            f"An LSTM with {drawn} wrote 10,000 sequences to learn from and 2,000 each "
             f"to validate and test on. Budget {args.budget}; seeds {', '.join(args.seeds)} of "
             "training and sampling, one oracle. Checkpoints are chosen by NLL_oracle of 1,000 "
             "samples (mle_tuned: by held-out loss) and measured on fresh ones. Published figures "
-            "are of another oracle drawn in the same way, and to be compared by their differences."
+            "belong to SeqGAN's weights or others drawn in the same way: compare their differences."
         ],
         "planes": {int(seed): f"planes/{seed}.json" for seed in args.seeds},
         "systems": [

@@ -15,21 +15,26 @@ from fairseq_genext.gan.schedule import Schedule
 from fairseq_genext.gan.settings import settle
 
 
-def last_checkpoint(folder: Path, name: str) -> dict:
-    """The state at the end of a training."""
-    last = folder / "models" / name / "checkpoint_last.pt"
-    return torch.load(last, map_location="cpu", weights_only=True)
+def checkpoint(folder: Path, name: str, which: str) -> dict:
+    """What a training saved at its end, ``last``, or when its metric was best, ``best``."""
+    path = folder / "models" / name / f"checkpoint_{which}.pt"
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def updates_of(state: dict) -> int:
+    """Updates that had been made when a checkpoint was written."""
+    return state["optimizer_history"][-1]["num_updates"]
 
 
 def trained(folder: Path, name: str) -> dict:
     """Parameters, updates and seconds of a training, read from what it left."""
     log = (folder / "models" / name / "train.log").read_text(encoding="utf-8")
     parameters = re.search(r"num\. shared model params: ([\d,]+)", log)
-    state = last_checkpoint(folder, name)
+    state = checkpoint(folder, name, "last")
     return {
         "log": f"models/{name}/train.log",
         "parameters": int(parameters[1].replace(",", "")),
-        "updates": state["optimizer_history"][-1]["num_updates"],
+        "updates": updates_of(state),
         "seconds": round(state["extra_state"]["previous_training_time"]),
     }
 
@@ -41,7 +46,7 @@ def cost(folder: Path, name: str) -> dict:
 
 def generator_parameters(folder: Path, name: str) -> int:
     """Parameters of what generates: all of a language model, one player of a GAN."""
-    weights = last_checkpoint(folder, name)["model"]
+    weights = checkpoint(folder, name, "last")["model"]
     tied = {"decoder.output_projection.weight", "decoder.embed_tokens.weight"}
     own = {name: weight for name, weight in weights.items() if name.startswith("decoder.")}
     if tied <= own.keys() and torch.equal(*(own[weight] for weight in tied)):
@@ -51,8 +56,8 @@ def generator_parameters(folder: Path, name: str) -> int:
 
 def updates_by_player(folder: Path, name: str) -> Counter:
     """Updates of a training by phase and player, such as ("turns", "generator")."""
-    state = last_checkpoint(folder, name)
-    updates = state["optimizer_history"][-1]["num_updates"]
+    state = checkpoint(folder, name, "last")
+    updates = updates_of(state)
     if "progress" not in state["model"]:
         return Counter({("generator_pretraining", "generator"): updates})
     task, progress = SimpleNamespace(**state["cfg"]["task"]), Progress(state["model"]["progress"])

@@ -26,6 +26,7 @@ def test_report(tmp_path):
         )
     # Two rounds of one update a player after two of the discriminator alone, or none.
     assert rows["gan_seqgan"]["updates"] == 6 and rows["gan_seqgan_constant"]["updates"] == 4
+    assert 0 < rows["gan_seqgan"]["chosen"][0] <= 6
     again = run_recipe("oracle_gan.sh", *flags, cwd=tmp_path)
     assert again.returncode == 0
     assert [line for line in again.stdout.splitlines() if line.startswith("== ")] == [

@@ -33,6 +33,7 @@ def benchmark(tmp_path):
     """Two seeds of a likelihood model and a GAN that started from it."""
     for seed, shift in ((1, 0.0), (2, 0.2)):
         plane = {"mle": CURVE, "gan": [point(1.0, 8.0 - shift, 7.5)]}
+        plane["unmoved"] = [point(1.0, 9.0 - shift, 7.0)]
         settings = {"own_nll": 6.0, "num_samples": 100}
         file = tmp_path / f"{seed}.json"
         file.write_text(json.dumps({"settings": settings, "systems": plane}))
@@ -41,7 +42,15 @@ def benchmark(tmp_path):
         "planes": {1: "1.json", 2: "2.json"},
         "systems": [
             {"name": "mle", "published": 9.038},
-            {"name": "gan", "start": "mle", "curve": ["mle"], "seconds": 10},
+            {
+                "name": "gan",
+                "start": "mle",
+                "curve": ["mle"],
+                "seconds": 10,
+                "updates": 30,
+                "chosen": [20, 30],
+            },
+            {"name": "unmoved", "start": "mle", "curve": ["mle"]},
         ],
     }
     path = tmp_path / "manifest.yaml"
@@ -65,6 +74,9 @@ def test_report(benchmark, monkeypatch):
     text = (output / "oracle_report.md").read_text()
     assert "7.900 ±\xa00.141" in text and "1.100 ±\xa00.141" in text and "9.038" in text
     assert "Within error of the likelihood curve, lower by +0.10 ±\xa00.14" in text
+    assert "| 20, 30" in text
+    said = [line for line in text.splitlines() if "the start itself" in line]
+    assert len(said) == 1 and "unmoved" in said[0] and "In 1 of 2 seeds" in said[0]
     page = (output / "oracle_report.html").read_text()
     assert "data:image/png;base64," in page and "http" not in page.split("<body>")[1]
 
