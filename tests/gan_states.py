@@ -22,12 +22,17 @@ def states(checkpoint):
     }
 
 
-def states_by_update(folder):
-    """``states`` of every checkpoint that ``--save-interval-updates`` has left, by update."""
+def checkpoints_by_update(folder):
+    """Every checkpoint that ``--save-interval-updates`` has left, by update."""
     return {
-        int(path.stem.split("_")[-1]): states(torch.load(path, weights_only=True))
+        int(path.stem.split("_")[-1]): torch.load(path, weights_only=True)
         for path in folder.glob("checkpoint_*_*.pt")
     }
+
+
+def states_by_update(folder):
+    """``states`` of those checkpoints, by update."""
+    return {update: states(saved) for update, saved in checkpoints_by_update(folder).items()}
 
 
 def equal(one, other) -> bool:

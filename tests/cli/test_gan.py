@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 from commands import USER_DIR, run
-from gan_states import PLAYERS, check_moves, equal, states, states_by_update
+from gan_states import (
+    PLAYERS,
+    check_moves,
+    checkpoints_by_update,
+    equal,
+    states,
+    states_by_update,
+)
 
 # Likelihood for updates 0-2, discriminator alone for 3-4, then D D G D D G …
 TRAIN = (
@@ -30,9 +37,7 @@ def steps(corpus):
         "--save-interval-updates", 1, "--log-format", "json", "--log-interval", 1,
         "--log-file", "steps.log", folder=corpus,
     )  # fmt: skip
-    found = {}
-    for path in (corpus / "steps").glob("checkpoint_*_*.pt"):
-        found[int(path.stem.split("_")[-1])] = torch.load(path, weights_only=True)
+    found = checkpoints_by_update(corpus / "steps")
     return [found[update] for update in sorted(found)]
 
 
