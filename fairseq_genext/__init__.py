@@ -21,8 +21,8 @@ sequence_mean_cross_entropy --criterion        criterions/sequence_mean_cross_en
 dbam                      --criterion          criterions/dbam.py
 fused_adamw               --optimizer          optim/fused_adamw.py
 two_player_adamw          --optimizer          optim/two_player_adamw.py
-sample_bleu, self_bleu    --scoring            evaluation/scorers.py
-bleu_chrf                 --scoring            evaluation/scorers.py
+sample_bleu, self_bleu    --scoring            scorers.py
+bleu_chrf                 --scoring            scorers.py
 ========================= ==================== ==================================================
 
 ``modules/`` holds what several models share, ``data/`` writes corpora and feeds free generation,

@@ -6,5 +6,4 @@ compat.apply()
 precision.apply()
 
 # fairseq itself imports only a user's tasks and models when --user-dir names this folder.
-from fairseq_genext import criterions, models, optim, tasks  # noqa: E402, F401
-from fairseq_genext.evaluation import scorers  # noqa: E402, F401
+from fairseq_genext import criterions, models, optim, scorers, tasks  # noqa: E402, F401

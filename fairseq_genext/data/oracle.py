@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from fairseq_genext.data.npz import read_arrays
 from fairseq_genext.errors import UsageError, require_positive
-from fairseq_genext.evaluation.files import write_whole
+from fairseq_genext.files import write_whole
 from fairseq_genext.modules.samplers import inverse_cdf
 
 # The arrays of SeqGAN's file, in its order: embeddings; input weights, recurrent weights and bias

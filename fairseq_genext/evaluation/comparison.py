@@ -40,7 +40,6 @@ from pathlib import Path
 import pandas as pd
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.files import read_lines
 from fairseq_genext.evaluation.metrics.nearest import NearestSentences
 from fairseq_genext.evaluation.metrics.yardstick import Yardstick
 from fairseq_genext.evaluation.reporting import pages, plots
@@ -60,6 +59,7 @@ from fairseq_genext.evaluation.reporting.seeds import deviation, spread
 from fairseq_genext.evaluation.reporting.tables import DECIMALS, format_table
 from fairseq_genext.evaluation.reporting.training_log import read_curves
 from fairseq_genext.evaluation.reporting.verdicts import curve_gaps, gains
+from fairseq_genext.files import read_lines
 
 SHOWN = 8  # samples of each system
 WITH_NEAREST = 4  # of them, with the nearest training sentence

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.files import read_lines, write_whole
+from fairseq_genext.files import read_lines, write_whole
 
 HYPOTHESIS = re.compile(r"(?P<kind>[DH])-(?P<input>\d+)\t[^\t]*\t(?P<text>.*)")
 

@@ -25,9 +25,9 @@ from sklearn.neural_network import MLPClassifier
 
 from fairseq_genext.data.images import Images, read_images, read_split
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.files import write_whole
 from fairseq_genext.evaluation.metrics.frechet import frechet_distance
 from fairseq_genext.evaluation.reporting.tables import format_table
+from fairseq_genext.files import write_whole
 
 HIDDEN = (256, 64)
 LEAST_SHARE = 0.03

@@ -12,7 +12,7 @@ from pathlib import Path
 from sacrebleu.metrics import BLEU, CHRF
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.files import read_lines
+from fairseq_genext.files import read_lines
 
 
 def measure(hypotheses: list[str], references: list[str]) -> dict[str, float | str]:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.files import read_tokens, write_whole
+from fairseq_genext.files import read_tokens, write_whole
 
 END, UNKNOWN = "</s>", "<unk>"
 

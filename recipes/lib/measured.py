@@ -16,7 +16,7 @@ import signal
 import sys
 from pathlib import Path
 
-from fairseq_genext.evaluation.files import write_whole
+from fairseq_genext.files import write_whole
 
 USES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 

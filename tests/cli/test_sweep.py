@@ -12,9 +12,9 @@ from PIL import Image
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import comparison
 from fairseq_genext.evaluation import sweep as command
-from fairseq_genext.evaluation.files import read_tokens
 from fairseq_genext.evaluation.hypotheses import hypotheses
 from fairseq_genext.evaluation.metrics.samples import measure
+from fairseq_genext.files import read_tokens
 
 NUMBER = 70  # no multiple of the batch
 SAMPLED = ("--num-samples", NUMBER, "--batch-size", 32, "--seed", 3)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.files import read_lines
 from fairseq_genext.evaluation.reporting.manifest import Manifest, check_systems, require
+from fairseq_genext.files import read_lines
 
 FAMILIES = {"likelihood": "likelihood-trained model", "gan": "GAN", "baseline": "baseline"}
 COSTS = (

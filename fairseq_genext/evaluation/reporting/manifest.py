@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.files import read_lines, read_tokens
+from fairseq_genext.files import read_lines, read_tokens
 
 PERPLEXITY = re.compile(r'erplexity"?: ([0-9.]+(?:e[+-]?[0-9]+)?)')
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.files import read_lines
+from fairseq_genext.files import read_lines
 
 # "… | INFO | train_inner | {…}" on the terminal, or the bare JSON in --log-file, where the keys of
 # the end of an epoch carry the name of the split: train_loss, valid_loss.

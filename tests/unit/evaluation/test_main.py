@@ -9,9 +9,9 @@ import pytest
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import __main__ as command
-from fairseq_genext.evaluation.files import read_tokens
 from fairseq_genext.evaluation.metrics import mauve_score
 from fairseq_genext.evaluation.metrics.samples import measure
+from fairseq_genext.files import read_tokens
 
 
 @pytest.fixture

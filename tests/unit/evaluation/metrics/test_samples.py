@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from fairseq_genext.evaluation.files import read_lines
 from fairseq_genext.evaluation.metrics import mauve_score, samples
 from fairseq_genext.evaluation.metrics.bootstrap import half_width
 from fairseq_genext.evaluation.metrics.diversity import copies, distinct, duplicate_share
 from fairseq_genext.evaluation.metrics.encoders import fit_lsa
+from fairseq_genext.files import read_lines
 
 
 def language(seed, number):

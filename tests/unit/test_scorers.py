@@ -6,7 +6,7 @@ from fairseq.scoring import SCORER_REGISTRY
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.metrics.ngram_bleu import bleu_scores, self_bleu_scores
-from fairseq_genext.evaluation.scorers import MeanBleuConfig, SampleBleuScorer, SelfBleuScorer
+from fairseq_genext.scorers import MeanBleuConfig, SampleBleuScorer, SelfBleuScorer
 
 TARGETS = ["the king saw the land", "a man made his house", "the star", "his son saw bread"]
 HYPOTHESES = ["the king made the land", "a man saw his son", "the king", "the star made bread"]
