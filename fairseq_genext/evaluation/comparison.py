@@ -41,7 +41,7 @@ import pandas as pd
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.metrics.nearest import NearestSentences
-from fairseq_genext.evaluation.metrics.yardstick import Yardstick
+from fairseq_genext.evaluation.metrics.text_metrics import TextMetrics
 from fairseq_genext.evaluation.reporting import pages, plots
 from fairseq_genext.evaluation.reporting.compared import (
     COSTS,
@@ -118,7 +118,7 @@ def measure_anchor(manifest: Manifest, systems: list[System]) -> dict[str, float
         return None
     number = systems[0].first.figures["num_samples"]
     lines = manifest.tokens(manifest.entries["anchor"], 2)[:number]
-    yardstick = Yardstick(references, manifest.tokens(manifest.entries["train"]))
+    yardstick = TextMetrics(references, manifest.tokens(manifest.entries["train"]))
     figures = yardstick.measure(lines)
     if yardstick.encoder.name != encoder_name(manifest):
         del figures["frechet"]

@@ -5,10 +5,12 @@
 
 writes samples/a.npy, (number, height, width) of uint8, and samples/a.png, a grid of the first 100.
 An output that is a folder (it exists, or ends with /), which several checkpoints need, takes their
-names: samples/checkpoint_last.npy. The same seed draws the same images.
+names: samples/checkpoint_last.npy. --json lists what was drawn, with the updates of each checkpoint.
+The same seed draws the same images.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,9 @@ import torch
 from fairseq import utils
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.checkpoints import load_model
+from fairseq_genext.evaluation.checkpoints import describe_checkpoint, load_model
 from fairseq_genext.evaluation.reporting.image_grid import write_grid
+from fairseq_genext.files import write_whole
 from fairseq_genext.models.gan_image import GANImage, Generator
 
 BATCH = 1000
@@ -65,18 +68,25 @@ def main() -> None:
     parser.add_argument("--num-samples", type=int, default=1000, help="images of each checkpoint")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", required=True, help="folder, or path without ending")
+    parser.add_argument("--json", help="file to list the images in, in the order of training")
     args = parser.parse_args()
     if args.num_samples <= 0:
         raise UsageError(f"--num-samples is {args.num_samples}; it must be greater than 0")
     utils.import_user_module(argparse.Namespace(user_dir=str(Path(__file__).parents[1])))
     several = len(args.checkpoints) > 1
+    drawn: dict[int, str] = {}
     for checkpoint in args.checkpoints:
         pixels = draw(load_generator(checkpoint), args.num_samples, args.seed)
         prefix = output_prefix(args.output, checkpoint, several)
         prefix.parent.mkdir(parents=True, exist_ok=True)
         np.save(f"{prefix}.npy", pixels)
         write_grid(pixels, Path(f"{prefix}.png"))
+        if args.json:
+            drawn[describe_checkpoint(checkpoint)["updates"]] = f"{prefix}.npy"
         print(f"wrote {prefix}.npy ({len(pixels):,} images) and {prefix}.png")
+    if args.json:
+        points = [{"updates": number, "images": drawn[number]} for number in sorted(drawn)]
+        write_whole(args.json, json.dumps({"points": points}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
     python -m fairseq_genext.evaluation.unigram TRAIN HELD_OUT --samples OUT --number 1000
 
 Reads pieces separated by blanks, writes plain text, and prints what the held-out text costs a token
-as JSON: its perplexity, and the logarithm of that in nats and in bits.
+as JSON: its perplexity, and the logarithm of that in nats and in bits. --json writes the same file as
+evaluation.sample does for a checkpoint.
 """
 
 import argparse
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("--samples", required=True, help="file to write samples to, in plain text")
     parser.add_argument("--number", type=int, default=1000, help="number of samples")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", help="file to write the samples' name and the perplexity to")
     args = parser.parse_args()
     if args.number < 1:
         raise UsageError(f"--number is {args.number}; it must be greater than 0")
@@ -90,6 +92,9 @@ def main() -> None:
         "bits_per_token": math.log2(perplexity),
     }
     print(json.dumps(figures))
+    if args.json:
+        point = {"temperature": 1.0, "top_p": 1.0, "samples": args.samples, "perplexity": perplexity}
+        write_whole(args.json, json.dumps({"points": [point]}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
-"""LM score and reverse LM score: text judged by a language model trained on the other side's text.
+"""LM score and reverse LM score: text scored by a language model trained on the other side's text.
 
     score = - sum over sentences and tokens log p(token | tokens before) / number of tokens
 
-in nats a token, ends of sentences included, 0 to infinity. The judge is any fairseq language model,
-read from its checkpoint.
+in nats a token, ends of sentences included, 0 to infinity. The scoring language model is any
+of fairseq's, read from its checkpoint.
 
 - LM score (Cífka et al. 2018, https://arxiv.org/abs/1804.07972; de Masson d'Autume et al. 2019): a
-  judge trained on **real** text scores the **samples**. Quality: lower is more fluent. It does not
-  see diversity: one likely sentence over and over scores best of all. A score below that of
-  held-out text itself means text that is too safe, not better.
-- Reverse LM score (Zhao et al. 2018, https://arxiv.org/abs/1706.04223): a judge trained on the
-  **samples** scores **real** held-out text. Lower is better. It sees quality and diversity
-  together: what the samples lack, the judge cannot have learnt. It depends on the number of samples
-  and the training of the judge, which must be the same for all systems; real training text in their
-  place gives the floor.
+  language model trained on **real** text scores the **samples**. Quality: lower is more fluent. It
+  does not see diversity: one likely sentence over and over scores best of all. A score below that
+  of held-out text itself means text that is too safe, not better.
+- Reverse LM score (Zhao et al. 2018, https://arxiv.org/abs/1706.04223): a language model trained on
+  the **samples** scores **real** held-out text. Lower is better. It sees quality and diversity
+  together: what the samples lack, the model cannot have learnt. It depends on the number of samples
+  and on the training, which must be the same for all systems; real training text in their place
+  gives the floor.
 
 Both depend on the tokens, so only scores over the same dictionary and pieces can be compared.
 """
@@ -33,7 +33,7 @@ from fairseq_genext.evaluation.metrics.bootstrap import half_width
 MAX_TOKENS = 4000  # of a batch, padding included
 
 
-class Judge:
+class ScoringLM:
     """A language model that scores sentences.
 
     Args:
@@ -53,7 +53,7 @@ class Judge:
         if not hasattr(self.model, "decoder") or hasattr(self.model, "encoder"):
             raise UsageError(f"{path} holds a {type(self.model).__name__}, no language model")
         if getattr(task.args, "add_bos_token", False):
-            raise UsageError(f"{path} was trained with --add-bos-token, which no judge may be")
+            raise UsageError(f"{path} was trained with --add-bos-token, which no scoring language model may be")
         self.dictionary = task.target_dictionary
         self.max_length = self.model.max_positions()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -99,12 +99,12 @@ class Judge:
         }
 
 
-def lm_score(judge: Judge, sentences: Sequence[str]) -> tuple[float, float]:
+def lm_score(scorer: ScoringLM, sentences: Sequence[str]) -> tuple[float, float]:
     """Mean cost of a token in nats, and half the width of its 95 % interval over sentences.
 
     Direction, range and blind spots stand at the top of this file.
     """
-    costs, lengths = judge.nll(sentences)
+    costs, lengths = scorer.nll(sentences)
     return sum(costs) / sum(lengths), half_width(costs, lengths)
 
 

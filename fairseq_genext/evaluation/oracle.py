@@ -1,18 +1,16 @@
-"""Where a generator stands between its oracle and held-out text, at every temperature.
+"""NLL_oracle and NLL_test of a generator, at a row of temperatures.
 
-    python -m fairseq_genext.evaluation.oracle_plane DATA --oracle ORACLE.npz \\
-        --curves NAME=PATH … --temperatures 1.0 0.8 … --points NAME=PATH … --output PLANE.json
+    python -m fairseq_genext.evaluation.oracle DATA --oracle ORACLE.npz --checkpoint PATH \\
+        --temperatures 1.0 0.8 --output measured/gan.json
 
-measures --curves at every temperature and --points at temperature 1.
-
-Two figures, each of which can be bought with the other (Caccia et al. 2020,
+A lower temperature improves the one and worsens the other (Caccia et al. 2020,
 https://arxiv.org/abs/1811.02549, section 5), so that neither counts alone:
 
 - NLL_oracle, quality: mean -log p_oracle of a token of the samples, in nats (Yu et al. 2017,
   section 5.1). Lower is better down to what the oracle's own text has; below that samples are too
   likely. It does not see that samples are alike.
 - NLL_test, diversity: mean -log p_generator of a token of held-out oracle text, in nats. Lower is
-  better. It does not see what the generator writes beside it.
+  better. It does not see what else the generator writes.
 
 The temperature divides the logits, when sampling and when reading held-out text. For a generator
 with noise NLL_test is that of one draw of noise, an upper bound in expectation.
@@ -27,7 +25,7 @@ from torch import Tensor, nn
 
 from fairseq_genext.data.oracle import OracleLSTM
 from fairseq_genext.errors import UsageError, require_positive
-from fairseq_genext.evaluation.checkpoints import load_model, named_checkpoints
+from fairseq_genext.evaluation.checkpoints import load_model, require_checkpoint
 from fairseq_genext.evaluation.metrics.bootstrap import half_width
 from fairseq_genext.evaluation.metrics.diversity import duplicate_share
 from fairseq_genext.evaluation.metrics.ngram_bleu import mean_scores, self_bleu_scores
@@ -39,7 +37,6 @@ from fairseq_genext.modules.samplers import SampleLength, ancestral, unroll
 BATCH = 500
 SELF_BLEU_SAMPLES = 2000
 COLUMNS = {
-    "name": "system",
     "temperature": "temperature",
     "oracle_nll": "NLL_oracle ↓",
     "oracle_nll_ci": "± (95 %)",
@@ -125,13 +122,14 @@ def read_held_out(task, split: str) -> Tensor:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m fairseq_genext.evaluation.oracle",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("data", help="binarised folder with dict.txt and the held-out split")
     parser.add_argument("--oracle", required=True, help="npz file of the oracle's weights")
-    parser.add_argument("--curves", nargs="+", default=[], metavar="NAME=PATH")
-    parser.add_argument("--points", nargs="+", default=[], metavar="NAME=PATH")
-    parser.add_argument("--temperatures", nargs="+", type=float, default=[1.0], help="of --curves")
+    parser.add_argument("--checkpoint", required=True, help="a language model or a GAN")
+    parser.add_argument("--temperatures", nargs="+", type=float, default=[1.0])
     parser.add_argument("--num-samples", type=int, default=10000)
     parser.add_argument("--split", default="test", help="held-out split (default: test)")
     parser.add_argument("--seed", type=int, default=1)
@@ -140,26 +138,16 @@ def main() -> None:
     if min(args.temperatures) <= 0:
         raise UsageError("--temperatures must be greater than 0")
     require_positive(args, "num_samples")
-    checkpoints = named_checkpoints([*args.curves, *args.points])
-    if not checkpoints:
-        raise UsageError("there is nothing to measure: give --curves or --points NAME=PATH")
-    planes: dict[str, list[dict]] = {}
+    require_checkpoint(args.checkpoint)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    for number, (name, path) in enumerate(checkpoints.items()):
-        model, task = load_model(path, args.data)
-        oracle = OracleLSTM.load(args.oracle, task.target_dictionary).to(device)
-        held_out = read_held_out(task, args.split).to(device)
-        decoder = model.to(device).decoder
-        planes[name] = []
-        for temperature in args.temperatures if number < len(args.curves) else [1.0]:
-            torch.manual_seed(args.seed)
-            figures = measure(decoder, oracle, held_out, temperature, args.num_samples)
-            planes[name].append(figures)
-            print(
-                f"{name} at temperature {temperature:g}: NLL_oracle {figures['oracle_nll']:.3f}, "
-                f"NLL_test {figures['test_nll']:.3f}",
-                flush=True,
-            )
+    model, task = load_model(args.checkpoint, args.data)
+    oracle = OracleLSTM.load(args.oracle, task.target_dictionary).to(device)
+    held_out = read_held_out(task, args.split).to(device)
+    decoder = model.to(device).decoder
+    points = []
+    for temperature in args.temperatures:
+        torch.manual_seed(args.seed)
+        points.append(measure(decoder, oracle, held_out, temperature, args.num_samples))
     settings = {
         "oracle": args.oracle,
         "own_nll": oracle.nll(held_out).mean().item(),
@@ -167,10 +155,9 @@ def main() -> None:
         "num_samples": args.num_samples,
         "seed": args.seed,
     }
-    written = json.dumps({"settings": settings, "systems": planes}, indent=1)
+    written = json.dumps({"settings": settings, "points": points}, indent=1)
     write_whole(args.output, written + "\n")
-    rows = [{"name": name, **point} for name, points in planes.items() for point in points]
-    print(format_table(rows, COLUMNS).to_markdown(index=False, disable_numparse=True))
+    print(format_table(points, COLUMNS).to_markdown(index=False, disable_numparse=True))
 
 
 if __name__ == "__main__":

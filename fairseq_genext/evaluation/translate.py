@@ -1,0 +1,72 @@
+"""Translates a split with one checkpoint in several ways, in one process.
+
+    python -m fairseq_genext.evaluation.translate DATA --checkpoint PATH --output translations/dbam \\
+        --decoding greedy="--beam 1" --decoding "beam 5"="--beam 5" --json dbam.json
+
+writes translations/dbam/greedy.txt, …, a line a sentence, and to the JSON a point each with
+``decoding``, ``translations`` and ``sentences_per_second``. What fairseq-generate would print.
+"""
+
+import argparse
+import json
+import re
+import shlex
+from pathlib import Path
+
+from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation.checkpoints import require_checkpoint
+from fairseq_genext.evaluation.generation import generate
+from fairseq_genext.files import write_whole
+
+
+def named_decodings(given: list[str]) -> dict[str, list[str]]:
+    """NAME=FLAGS … as a mapping.
+
+    Raises:
+        UsageError: one has another form, or a name is given twice.
+    """
+    named: dict[str, list[str]] = {}
+    for entry in given:
+        name, found, flags = entry.partition("=")
+        if not found or not name or name in named:
+            raise UsageError(f"--decoding {entry!r}: write NAME=FLAGS, each name once")
+        named[name] = shlex.split(flags)
+    return named
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fairseq_genext.evaluation.translate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("data", help="binarised data folder")
+    parser.add_argument("--checkpoint", required=True)
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--decoding", action="append", required=True, metavar="NAME=FLAGS")
+    parser.add_argument("--flags", default="", help="of fairseq-generate, for all decodings")
+    parser.add_argument("--sentencepiece-model", help="joins the model's pieces to words")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the translations")
+    parser.add_argument("--json", required=True, help="file to write the points to")
+    args = parser.parse_args()
+    require_checkpoint(args.checkpoint)
+    common = [
+        args.data, "--task", "translation", "--path", args.checkpoint, "--gen-subset", args.split,
+        *shlex.split(args.flags),
+    ]  # fmt: skip
+    if args.sentencepiece_model:
+        common += ["--bpe", "sentencepiece", "--sentencepiece-model", args.sentencepiece_model]
+    points = []
+    for name, flags in named_decodings(args.decoding).items():
+        made = generate([*common, *flags])
+        path = args.output / f"{re.sub(r'[^A-Za-z0-9]+', '_', name)}.txt"
+        write_whole(path, "".join(f"{text}\n" for text in made.texts))
+        speed = len(made.texts) / made.seconds
+        points.append({"decoding": name, "translations": str(path), "sentences_per_second": speed})
+        print(f"{path}: {len(made.texts)} sentences, {speed:.1f} a second", flush=True)
+    write_whole(args.json, json.dumps({"settings": {}, "points": points}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Runs an experiment: checks its file and arguments, and has Snakemake do what there is to do.
+
+    python recipes/lib/compare.py EXPERIMENT.yaml [--output FOLDER] [options] [-- snakemake's options]
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+# As for `python -m fairseq_genext.…`: the package then leaves out fairseq, which takes seconds to import.
+sys.argv[0] = "-m"
+from experiment import read
+
+from fairseq_genext.errors import UsageError
+from fairseq_genext.files import write_whole
+
+LIB = Path(__file__).resolve().parent
+PROJECT = LIB.parents[1]
+EXPERIMENTS = PROJECT / "recipes" / "experiments"
+
+
+def find(name: str) -> Path:
+    """The file of an experiment: a path, or the name of one that is shipped."""
+    shipped = EXPERIMENTS / f"{name}.yaml"
+    return shipped if shipped.is_file() else Path(name)
+
+
+def typed(name: str, argv: list[str]) -> str:
+    """The command as a user types it, for the report."""
+    if find(name).parent == EXPERIMENTS:
+        return shlex.join(["bash", f"recipes/{name}.sh", *argv])
+    return shlex.join(["bash", "recipes/compare.sh", name, *argv])
+
+
+@contextlib.contextmanager
+def locked(output: Path) -> Iterator[None]:
+    """Keeps a second run out of the folder; the system frees it however this one ends.
+
+    Raises:
+        UsageError: another run works there.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    with (output / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"another run works in {output}; wait for it or stop it") from None
+        yield
+
+
+def snakemake(output: Path, target: str, jobs: str | None, extra: list[str]) -> int:
+    """Runs Snakemake in the experiment's folder; its exit status.
+
+    SIGINT and SIGTERM go to its whole process group, so that the running steps stop as well: left to
+    itself, Snakemake would wait for trainings to end.
+    """
+    command = [
+        # Killed together with this process, whatever kills it; the steps follow (see STEP there).
+        "setpriv", "--pdeathsig", "KILL",
+        "snakemake", "--snakefile", str(PROJECT / "recipes" / "Snakefile"), target,
+        "--directory", str(output), "--cores", jobs or "all", "--nolock", "--rerun-incomplete",
+        *(() if {"-n", "--dry-run", "--dryrun"} & set(extra) else ("--logger", "genext")),
+        # Not by the clock of files that a checkout has just written.
+        "--rerun-triggers", "mtime", "params", "input",
+        *extra,
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(LIB), str(PROJECT)])}
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+
+    def stop(number: int, _) -> None:
+        for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ignored, signal.SIG_IGN)
+        os.killpg(process.pid, signal.SIGTERM)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    status = process.wait()
+    stopped = signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    return 130 if stopped else status
+
+
+def main() -> None:
+    """The command line."""
+    begun = time.monotonic()
+    name, *argv = sys.argv[1:]
+    argv, extra = (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])
+    path = find(name)
+    experiment, args = read(path, argv)
+    experiment["command"] = typed(name, argv)
+    output = (args.output or PROJECT / "runs" / path.stem).resolve()
+    with locked(output):
+        text = json.dumps(experiment, indent=1, ensure_ascii=False) + "\n"
+        write_whole(output / "experiment.json", text)
+        status = snakemake(output, "trained" if args.train_only else "report", args.jobs, extra)
+        if status == 0 and not args.train_only and not extra:
+            print((output / "report" / "report.md").read_text(encoding="utf-8"))
+    seconds = round(time.monotonic() - begun)
+    if status == 130:
+        print(f"stopped after {seconds} s; the same command goes on", file=sys.stderr)
+    elif status == 0 and not extra:
+        made = output / ("models" if args.train_only else "report/report.html")
+        print(f"{'trained' if args.train_only else 'report'}: {made} ({seconds} s since the start)")
+    sys.exit(min(status, 130))
+
+
+if __name__ == "__main__":
+    main()

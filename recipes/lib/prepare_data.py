@@ -1,0 +1,166 @@
+"""Makes one data set of an experiment: its texts or images, pieces, and binarised folder.
+
+    python recipes/lib/prepare_data.py EXPERIMENT.json NAME
+
+writes data/NAME/ and at the end data/NAME/data.json: ``train``, the folder for fairseq-train, its
+``digest``, the number of ``lines`` of each split, ``pieces``, and the images' ``height`` and ``width``.
+"""
+
+import gzip
+import hashlib
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from fairseq import options
+from fairseq_cli import preprocess
+
+from fairseq_genext.data import bible, digits, pieces
+from fairseq_genext.errors import UsageError
+from fairseq_genext.files import read_lines, write_whole
+
+SPLITS = ("train", "valid", "test")
+VALID_SHARE = 20  # without valid.txt, every twentieth sentence of train.txt is held out
+
+
+def write_lines(path: Path, lines: list[str]) -> None:
+    """Writes a text whole."""
+    write_whole(path, "".join(f"{line}\n" for line in lines))
+
+
+def write_bible(given: dict, folder: Path) -> None:
+    """Texts of a corpus out of the Bible packages."""
+    for name, lines in bible.corpora(given.get("verses")).items():
+        corpus, file = name.split("/")
+        if corpus == given["corpus"]:
+            write_lines(folder / file, lines)
+
+
+def copy_sentences(given: dict, folder: Path) -> None:
+    """A user's sentences without empty lines; a validation split is cut off where there is none."""
+    splits = {
+        path.stem: [line for line in read_lines(path) if line.strip()]
+        for path in map(Path, given["files"])
+    }
+    if "valid" not in splits:
+        train = splits["train"]
+        splits["valid"] = train[VALID_SHARE - 1 :: VALID_SHARE]
+        del train[VALID_SHARE - 1 :: VALID_SHARE]
+    for split, lines in splits.items():
+        if not lines:
+            raise UsageError(f"{given['from']}: {split} has no sentence")
+        write_lines(folder / f"{split}.txt", lines)
+
+
+def copy_pairs(given: dict, folder: Path) -> None:
+    """A user's parallel texts, plain or packed, under the names of splits."""
+    files = iter(map(Path, given["files"]))
+    sizes: dict[str, int] = {}
+    for language in (given["source"], given["target"]):
+        for split in SPLITS:
+            path = next(files)
+            target = folder / f"{split}.{language}"
+            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as packed:
+                write_whole(target, packed.read().decode("utf-8"))
+            number = len(read_lines(target))
+            if sizes.setdefault(split, number) != number:
+                raise UsageError(
+                    f"{path} has {number} lines, and the other side of {split} {sizes[split]}"
+                )
+
+
+def binarise(folder: Path, *flags: str) -> None:
+    """fairseq-preprocess on the splits' texts of pieces."""
+    shutil.rmtree(folder / "bin", ignore_errors=True)  # fairseq refuses a dict.txt that it finds
+    prefixes = [item for s in SPLITS for item in (f"--{s}pref", str(folder / f"{s}.pieces"))]
+    parser = options.get_preprocessing_parser()
+    preprocess.main(parser.parse_args([*flags, *prefixes, "--destdir", str(folder / "bin")]))
+
+
+def prepare_sentences(given: dict, folder: Path) -> None:
+    """Sentences, cut into pieces and binarised."""
+    copy_sentences(given, folder) if "from" in given else write_bible(given, folder)
+    pieces.train(f"{folder}/pieces", [f"{folder}/train.txt"], given["vocabulary"])
+    for split in SPLITS:
+        pieces.encode(f"{folder}/pieces.model", f"{folder}/{split}.txt", f"{folder}/{split}.pieces")
+    binarise(folder, "--only-source")
+
+
+def prepare_pairs(given: dict, folder: Path) -> None:
+    """Pairs of sentences, cut into joint pieces and binarised with one dictionary."""
+    copy_pairs(given, folder) if "from" in given else write_bible(given, folder)
+    sides = given["source"], given["target"]
+    texts = [f"{folder}/train.{side}" for side in sides]
+    pieces.train(f"{folder}/pieces", texts, given["vocabulary"])
+    for split in SPLITS:
+        for side in sides:
+            text, cut = f"{folder}/{split}.{side}", f"{folder}/{split}.pieces.{side}"
+            pieces.encode(f"{folder}/pieces.model", text, cut)
+    binarise(folder, "-s", sides[0], "-t", sides[1], "--joined-dictionary")
+
+
+def prepare_oracle(given: dict, folder: Path) -> None:
+    """Sequences of an oracle, and its weights."""
+    weights = ["--weights", given["weights"]] if given.get("weights") else []
+    flags = shlex.split(given.get("flags", ""))
+    subprocess.run([sys.executable, "-m", "fairseq_genext.data.oracle", folder, *weights, *flags], check=True)
+    for split in SPLITS:
+        shutil.copyfile(folder / f"{split}.txt", folder / f"{split}.pieces")
+    binarise(folder, "--only-source", "--srcdict", str(folder / "dict.txt"))
+
+
+def prepare_images(given: dict, folder: Path) -> None:
+    """Images in the formats of ``data/images.py``."""
+    if "from" in given:
+        for path in map(Path, given["files"]):
+            shutil.copyfile(path, folder / path.name)
+    else:
+        digits.write(folder, digits.split(digits.digits()))
+
+
+def describe(given: dict, folder: Path) -> dict:
+    """What trainings and the report need to know of the data."""
+    if given["kind"] == "images":
+        from fairseq_genext.data.images import read_split
+
+        shapes = {split: read_split(folder, split).pixels.shape for split in ("train", "valid")}
+        if shapes["train"][1:] != shapes["valid"][1:]:
+            raise UsageError(f"{given['from']}: train and valid differ in their images' size")
+        found = {"train": str(folder), "number": shapes["train"][0]}
+        found |= {"height": shapes["train"][1], "width": shapes["train"][2]}
+    else:
+        ending = given.get("target", "txt")
+        lines = {split: len(read_lines(folder / f"{split}.{ending}")) for split in SPLITS}
+        found = {"train": str(folder / "bin"), "lines": lines}
+        if (folder / "pieces.vocab").exists():
+            found["pieces"] = len(read_lines(folder / "pieces.vocab"))
+    digest = hashlib.sha256()
+    for path in sorted(Path(found["train"]).iterdir()):
+        if path.is_file() and path.name not in ("preprocess.log", "data.json"):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return found | {"digest": digest.hexdigest()}
+
+
+def main() -> None:
+    """The command line."""
+    experiment = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    given = experiment["data"][sys.argv[2]]
+    folder = Path(given["folder"])
+    shutil.rmtree(folder, ignore_errors=True)  # of other settings
+    folder.mkdir(parents=True)
+    prepare = {
+        "sentences": prepare_sentences,
+        "pairs": prepare_pairs,
+        "oracle": prepare_oracle,
+        "images": prepare_images,
+    }
+    prepare[given["kind"]](given, folder)
+    described = json.dumps(describe(given, folder), indent=1)
+    write_whole(folder / "data.json", described + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""What a person sees of a run: each step as it starts and ends, and how far the trainings are.
+
+A Snakemake logger plugin. On a terminal the running trainings share one line that is written anew; in
+a plain log they get a line every half a minute.
+"""
+
+import json
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+INTERVAL = {True: 0.5, False: 30.0}  # s between two lines of progress, by whether it is a terminal
+TAIL = 16384  # bytes of a log that its last line of figures is looked for in
+SHOWN = 3  # samples of each system
+
+
+def progress(log: Path) -> str:
+    """Updates and loss of a training, from the last line of figures in its log; else nothing."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - TAIL))
+            lines = file.read().decode("utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    for line in reversed(lines):
+        _, found, text = line.partition("| train_inner | ")
+        if found:
+            try:
+                figures = json.loads(text)
+            except ValueError:
+                continue
+            return f"{figures['num_updates']} updates, loss {figures.get('loss', '–')}"
+    return ""
+
+
+class LogHandler(LogHandlerBase):
+    """Prints to the standard output."""
+
+    writes_to_stream = True
+    writes_to_file = False
+    has_filter = True  # of its own: it reads every event
+    has_formatter = True
+    needs_rulegraph = False
+
+    def __post_init__(self) -> None:
+        self.begun = time.monotonic()
+        self.running: dict[int, dict] = {}  # by job number
+        self.terminal = sys.stdout.isatty()
+        self.writing = threading.Lock()
+        threading.Thread(target=self.watch, daemon=True).start()
+
+    def say(self, text: str) -> None:
+        """Prints a line, over what is left of the line of progress."""
+        with self.writing:
+            print(("\r\033[K" if self.terminal else "") + text, flush=True)
+
+    def watch(self) -> None:
+        """Shows the running trainings, again and again."""
+        while True:
+            time.sleep(INTERVAL[self.terminal])
+            parts = [
+                f"{job['name']} {told}"
+                for job in list(self.running.values())
+                if job["log"] and (told := progress(job["log"]))
+            ]
+            if not parts:
+                continue
+            line = f"   {self.seconds():4d} s  {'  |  '.join(parts)}"
+            if not self.terminal:
+                self.say(line)
+                continue
+            with self.writing:
+                width = shutil.get_terminal_size().columns - 1
+                print(f"\r\033[K{line[:width]}", end="", flush=True)
+
+    def seconds(self) -> int:
+        """Since the start."""
+        return round(time.monotonic() - self.begun)
+
+    def emit(self, record) -> None:
+        """One event of Snakemake."""
+        event = getattr(record, "event", None)
+        if event == LogEvent.JOB_INFO:
+            self.start(record)
+        elif event == LogEvent.JOB_FINISHED:
+            self.finish(self.running.pop(record.job_id, None))
+        elif event == LogEvent.JOB_ERROR:
+            self.fail(self.running.pop(record.jobid, None))
+        elif event in (None, LogEvent.ERROR) and record.levelname in ("ERROR", "CRITICAL"):
+            # Of failed jobs it says so twice.
+            if text := record.getMessage().strip():
+                self.failed_otherwise(text)
+
+    def start(self, record) -> None:
+        """A step begins."""
+        log = Path(record.log[0]) if record.log else None
+        name = log.stem if log else record.rule_name
+        self.running[record.jobid] = {"name": name, "log": log, "rule": record.rule_name,
+                                      "wildcards": dict(record.wildcards or {})}  # fmt: skip
+        if log:
+            self.say(f"== {name} (at {self.seconds()} s)")
+
+    def finish(self, job: dict | None) -> None:
+        """A step has ended well; of samples, the first are shown."""
+        if job and job["rule"] == "sample":
+            path = Path("samples") / job["wildcards"]["run"] / "t1.00.txt"
+            with path.open(encoding="utf-8") as file:
+                for _, line in zip(range(SHOWN), file, strict=False):
+                    self.say(f"   {job['wildcards']['run']}: {line.rstrip()}")
+
+    def fail(self, job: dict | None) -> None:
+        """A step has failed: the end of its log, and where it is."""
+        if job is None or job["log"] is None:
+            return
+        try:
+            lines = job["log"].read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            lines = []
+        # A mistake of the user's is told in one line already; anything else needs its traceback.
+        for line in lines[-1:] if lines[-1:] and lines[-1].startswith("error: ") else lines[-20:]:
+            print(line, file=sys.stderr)
+        print(f"error: {job['name']} failed; its log is {job['log'].resolve()}", file=sys.stderr)
+
+    def failed_otherwise(self, text: str) -> None:
+        """An error that is no step's."""
+        told = ("RuleException", "At least one job did not complete", "Exiting because")
+        if not any(known in text for known in told):
+            print(text, file=sys.stderr)

@@ -1,0 +1,128 @@
+"""Trains one system of an experiment with one seed by fairseq-train, or goes on where it stopped.
+
+    python recipes/lib/train.py EXPERIMENT.json SYSTEM SEED
+
+works in models/SYSTEM.SEED/ and at the end writes trained/SYSTEM.SEED.json, what the report needs to
+know of the training. The folder remembers what it is made from: the flags, the data, and the
+checkpoint that the system starts from. A training of the same goes on, or is left alone when it is at
+its end; one of anything else is begun anew.
+"""
+
+import hashlib
+import json
+import resource
+import shlex
+import shutil
+import signal
+import statistics
+import sys
+from pathlib import Path
+
+from experiment import flags_of
+
+import fairseq_genext
+from fairseq_genext.files import write_whole
+
+USES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+
+
+def read_json(path: Path | str) -> dict:
+    """The entries of a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def digest(path: str) -> str:
+    """SHA-256 of a file, so that an experiment's folder may be moved."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def take_folder(folder: Path, made_from: dict) -> None:
+    """Empties the folder of a training that was made from something else."""
+    note = folder / "made_from.json"
+    if note.exists() and read_json(note) != made_from:
+        shutil.rmtree(folder)
+    write_whole(note, json.dumps(made_from, indent=1) + "\n")
+
+
+def add_cost(path: Path) -> None:
+    """Adds this process's processor time to that of earlier runs of the same training."""
+    before = read_json(path) if path.exists() else {"processor_seconds": 0, "peak_memory_mib": 0}
+    uses = [resource.getrusage(who) for who in USES]
+    seconds = sum(use.ru_utime + use.ru_stime for use in uses)
+    memory = max(use.ru_maxrss for use in uses) / 1024  # KiB on Linux
+    cost = {
+        "processor_seconds": round(before["processor_seconds"] + seconds, 1),
+        "peak_memory_mib": round(max(before["peak_memory_mib"], memory)),
+    }
+    write_whole(path, json.dumps(cost) + "\n")
+
+
+def train(flags: list[str], data: str, folder: Path, seed: str) -> None:
+    """fairseq-train, in this process, whose memory is then the training's own."""
+    from fairseq_cli.train import cli_main
+
+    # SIGTERM ends it as Ctrl-C does, and what it cost still counts.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    sys.argv = [
+        "fairseq-train", data, *flags, "--user-dir", str(Path(fairseq_genext.__file__).parent),
+        "--seed", seed, "--save-dir", str(folder), "--no-epoch-checkpoints",
+        # Or a training that went on after an epoch would group its batches in another way.
+        "--update-epoch-batch-itr", "True",
+        "--log-format", "json", "--log-interval", "25", "--log-file", str(folder / "train.log"),
+    ]  # fmt: skip
+    try:
+        cli_main()
+    finally:
+        add_cost(folder / "cost.json")
+
+
+def describe(folder: Path, checkpoint: str) -> dict:
+    """What a finished training has left: sizes, updates and costs."""
+    from fairseq_genext.evaluation.checkpoints import describe_checkpoint
+    from fairseq_genext.evaluation.reporting.training_log import read_curves
+
+    last = describe_checkpoint(folder / "checkpoint_last.pt")
+    chosen = folder / f"checkpoint_{checkpoint}.pt"
+    curves = read_curves(folder / "train.log").query("split == 'train'")
+    words = curves.query("metric == 'wpb'")["value"]
+    speeds = curves.query("metric == 'wps'")["value"]
+    return {
+        **last,
+        **read_json(folder / "cost.json"),
+        # The mean size of a batch, times the updates that read one.
+        "tokens_seen": round(words.mean() * last["data_updates"]) if len(words) else None,
+        "tokens_per_second": statistics.median(speeds) if len(speeds) else None,
+        "checkpoint": str(chosen),
+        "checkpoint_updates": describe_checkpoint(chosen)["updates"],
+        "log": str(folder / "train.log"),
+    }
+
+
+def main() -> None:
+    """The command line."""
+    path, name, seed = sys.argv[1:]
+    experiment = read_json(path)
+    system = experiment["systems"][name]
+    data = read_json(f"data/{system['data']}/data.json")
+    known: dict = {"data": data}
+    made_from = {"data": data["digest"], "seed": seed}
+    if system["start"] is not None:
+        known["start"] = read_json(f"trained/{system['start']}.{seed}.json")["checkpoint"]
+        made_from["start"] = digest(known["start"])
+    if system["counted"]:
+        known["flops"] = read_json(f"flops/{name}.json")
+    flags = flags_of(experiment, name, f"systems.{name}", **known)
+    made_from["flags"] = shlex.join(flags)
+    folder = Path(f"models/{name}.{seed}")
+    take_folder(folder, made_from)
+    finished = folder / "finished"
+    if not finished.exists():
+        train(flags, data["train"], folder, seed)
+        finished.touch()
+    figures = describe(folder, system["checkpoint"]) | {"flags": made_from["flags"]}
+    write_whole(f"trained/{name}.{seed}.json", json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

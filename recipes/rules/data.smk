@@ -1,0 +1,17 @@
+# Texts or images, pieces, and what fairseq-train reads.
+
+
+rule data:
+    input:
+        lambda wildcards: DATA[wildcards.data].get("files", []),
+    output:
+        "data/{data}/data.json",
+    params:
+        given=lambda wildcards: DATA[wildcards.data],
+    log:
+        "logs/data-{data}.log",
+    benchmark:
+        "benchmarks/data-{data}.tsv"
+    priority: 10000
+    shell:
+        PYTHON + "{PREPARE} experiment.json {wildcards.data} > {log} 2>&1"

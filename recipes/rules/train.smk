@@ -1,0 +1,47 @@
+# Trainings. A folder of checkpoints is no output, which Snakemake would delete when a training is
+# stopped: the file that is written at its end is.
+
+
+rule flops:
+    input:
+        lambda wildcards: f"data/{SYSTEMS[wildcards.system]['data']}/data.json",
+    output:
+        "flops/{system}.json",
+    params:
+        data=lambda wildcards: f"data/{SYSTEMS[wildcards.system]['data']}/bin",
+        flags=lambda wildcards: SYSTEMS[wildcards.system]["counting_flags"],
+        code=code("flops.py"),
+    log:
+        "logs/flops-{system}.log",
+    benchmark:
+        "benchmarks/flops-{system}.tsv"
+    priority: 9000
+    shell:
+        STEP + "python -m fairseq_genext.flops {params.data} {params.flags} --output {output} > {log} 2>&1"
+
+
+def needed_to_train(wildcards):
+    system = SYSTEMS[wildcards.system]
+    needed = {"data": f"data/{system['data']}/data.json"}
+    if system["start"] is not None:
+        needed["start"] = f"trained/{system['start']}.{wildcards.seed}.json"
+    if system["counted"]:
+        needed["flops"] = f"flops/{wildcards.system}.json"
+    return needed
+
+
+rule train:
+    input:
+        unpack(needed_to_train),
+    output:
+        "trained/{system}.{seed}.json",
+    params:
+        flags=lambda wildcards: SYSTEMS[wildcards.system]["flags"],
+        checkpoint=lambda wildcards: SYSTEMS[wildcards.system]["checkpoint"],
+    log:
+        "logs/train-{system}.{seed}.log",
+    benchmark:
+        "benchmarks/train-{system}.{seed}.tsv"
+    priority: lambda wildcards: priority(f"{wildcards.system}.{wildcards.seed}")
+    shell:
+        PYTHON + "{TRAIN} experiment.json {wildcards.system} {wildcards.seed} > {log} 2>&1"
