@@ -6,8 +6,9 @@ The same as ``python -m fairseq_genext.evaluation``. Files have a sentence a lin
 by blanks; every file of samples is a column. Intervals are 95 % bootstrap intervals over samples.
 Give another piece of real text as one more file: its column is what real text itself scores.
 
-Language-model scores need models trained apart (docs/evaluation.md): --scorer, trained on real text,
-scores the samples; each of --reverse-scorers, trained on one file of samples, scores the references.
+Language-model scores need models trained apart (docs/evaluation.md): --scorer, trained on real
+text, scores the samples; each of --reverse-scorers, trained on one file of samples, scores the
+references.
 """
 
 import argparse

@@ -77,9 +77,7 @@ def generate(flags: list[str], untrained: bool = False) -> Generated:
         required_batch_size_multiple=cfg.dataset.required_batch_size_multiple,
         seed=cfg.common.seed,
     ).next_epoch_itr(shuffle=False)
-    shown = progress_bar.progress_bar(
-        batches, cfg.common.log_format, default_log_format="none"
-    )
+    shown = progress_bar.progress_bar(batches, cfg.common.log_format, default_log_format="none")
     bpe = task.build_bpe(cfg.bpe)
     found: dict[int, str] = {}
     seconds, tokens = 0.0, 0

@@ -5,8 +5,8 @@
 
 writes samples/a.npy, (number, height, width) of uint8, and samples/a.png, a grid of the first 100.
 An output that is a folder (it exists, or ends with /), which several checkpoints need, takes their
-names: samples/checkpoint_last.npy. --json lists what was drawn, with the updates of each checkpoint.
-The same seed draws the same images.
+names: samples/checkpoint_last.npy. --json lists what was drawn, with the updates of each
+checkpoint. The same seed draws the same images.
 """
 
 import argparse

@@ -5,7 +5,8 @@
 
 The JSON is that of ``evaluation.sample``. Every point gets the figures of ``metrics.samples``, the
 Fréchet distance and, at temperature 1 where mauve-text is installed, MAUVE; with --scorer and
---reverse-scorer, language models trained apart, also the language-model scores of ``metrics.lm_score``.
+--reverse-scorer, language models trained apart, also the language-model scores of
+``metrics.lm_score``.
 """
 
 import argparse
@@ -25,7 +26,10 @@ def plain(point: dict) -> bool:
 def language_model_scores(args, texts: list[list[str]], references: list[list[str]]) -> dict:
     """``lm_score`` of the samples and ``reverse_lm_score`` of the references, where asked for."""
     figures: dict[str, float] = {}
-    pairs = {"lm_score": (args.scorer, texts), "reverse_lm_score": (args.reverse_scorer, references)}
+    pairs = {
+        "lm_score": (args.scorer, texts),
+        "reverse_lm_score": (args.reverse_scorer, references),
+    }
     for name, (checkpoint, text) in pairs.items():
         if checkpoint is not None:
             from fairseq_genext.evaluation.metrics.lm_score import ScoringLM, lm_score

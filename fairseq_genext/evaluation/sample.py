@@ -3,9 +3,10 @@
     python -m fairseq_genext.evaluation.sample DATA --checkpoint PATH --output samples/gpt \\
         --temperatures 0.8 1.0 --top-p 0.9 --sentencepiece-model PIECES.model
 
-writes samples/gpt/t0.80.txt, t1.00.txt, p0.90.txt, a sample a line, and samples/gpt.json: the points
-with their settings and speed, and the perplexity of the test split, a token. The samples are those of
-fairseq-generate with the same seed. The checkpoint holds any language model of fairseq, or a GAN.
+writes samples/gpt/t0.80.txt, t1.00.txt, p0.90.txt, a sample a line, and samples/gpt.json: the
+points with their settings and speed, and the perplexity of the test split, a token. The samples are
+those of fairseq-generate with the same seed. The checkpoint holds any language model of fairseq, or
+a GAN.
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """Translates a split with one checkpoint in several ways, in one process.
 
-    python -m fairseq_genext.evaluation.translate DATA --checkpoint PATH --output translations/dbam \\
-        --decoding greedy="--beam 1" --decoding "beam 5"="--beam 5" --json dbam.json
+    python -m fairseq_genext.evaluation.translate DATA --checkpoint PATH \\
+        --decoding greedy="--beam 1" --decoding "beam 5"="--beam 5" \\
+        --output translations/dbam --json dbam.json
 
 writes translations/dbam/greedy.txt, …, a line a sentence, and to the JSON a point each with
 ``decoding``, ``translations`` and ``sentences_per_second``. What fairseq-generate would print.

@@ -3,8 +3,8 @@
     python -m fairseq_genext.evaluation.unigram TRAIN HELD_OUT --samples OUT --number 1000
 
 Reads pieces separated by blanks, writes plain text, and prints what the held-out text costs a token
-as JSON: its perplexity, and the logarithm of that in nats and in bits. --json writes the same file as
-evaluation.sample does for a checkpoint.
+as JSON: its perplexity, and the logarithm of that in nats and in bits. --json writes the same file
+as evaluation.sample does for a checkpoint.
 """
 
 import argparse
@@ -93,7 +93,12 @@ def main() -> None:
     }
     print(json.dumps(figures))
     if args.json:
-        point = {"temperature": 1.0, "top_p": 1.0, "samples": args.samples, "perplexity": perplexity}
+        point = {
+            "temperature": 1.0,
+            "top_p": 1.0,
+            "samples": args.samples,
+            "perplexity": perplexity,
+        }
         write_whole(args.json, json.dumps({"points": [point]}, indent=1) + "\n")
 
 

@@ -1,6 +1,6 @@
 """Runs an experiment: checks its file and arguments, and has Snakemake do what there is to do.
 
-    python recipes/lib/compare.py EXPERIMENT.yaml [--output FOLDER] [options] [-- snakemake's options]
+python recipes/lib/compare.py EXPERIMENT.yaml [--output FOLDER] [options] [-- snakemake's options]
 """
 
 import contextlib
@@ -15,12 +15,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-# As for `python -m fairseq_genext.…`: the package then leaves out fairseq, which takes seconds to import.
+# As for `python -m fairseq_genext.…`: the package then leaves out fairseq, which takes seconds to
+# import.
 sys.argv[0] = "-m"
-from experiment import read
+from experiment import read  # noqa: E402
 
-from fairseq_genext.errors import UsageError
-from fairseq_genext.files import write_whole
+from fairseq_genext.errors import UsageError  # noqa: E402
+from fairseq_genext.files import write_whole  # noqa: E402
 
 LIB = Path(__file__).resolve().parent
 PROJECT = LIB.parents[1]
@@ -56,11 +57,17 @@ def locked(output: Path) -> Iterator[None]:
         yield
 
 
+def write_experiment(output: Path, experiment: dict) -> None:
+    """Writes what Snakemake and the report read."""
+    text = json.dumps(experiment, indent=1, ensure_ascii=False) + "\n"
+    write_whole(output / "experiment.json", text)
+
+
 def snakemake(output: Path, target: str, jobs: str | None, extra: list[str]) -> int:
     """Runs Snakemake in the experiment's folder; its exit status.
 
-    SIGINT and SIGTERM go to its whole process group, so that the running steps stop as well: left to
-    itself, Snakemake would wait for trainings to end.
+    SIGINT and SIGTERM go to its whole process group, so that the running steps stop as well: left
+    to itself, Snakemake would wait for trainings to end.
     """
     command = [
         # Killed together with this process, whatever kills it; the steps follow (see STEP there).
@@ -72,12 +79,14 @@ def snakemake(output: Path, target: str, jobs: str | None, extra: list[str]) -> 
         "--rerun-triggers", "mtime", "params", "input",
         *extra,
     ]  # fmt: skip
+    (output / ".stopped").unlink(missing_ok=True)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(LIB), str(PROJECT)])}
     process = subprocess.Popen(command, env=environment, start_new_session=True)
 
     def stop(number: int, _) -> None:
         for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(ignored, signal.SIG_IGN)
+        (output / ".stopped").touch()  # for the logger, which then is silent about failing steps
         os.killpg(process.pid, signal.SIGTERM)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -91,14 +100,15 @@ def main() -> None:
     """The command line."""
     begun = time.monotonic()
     name, *argv = sys.argv[1:]
-    argv, extra = (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])
+    argv, extra = (
+        (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])
+    )
     path = find(name)
     experiment, args = read(path, argv)
     experiment["command"] = typed(name, argv)
     output = (args.output or PROJECT / "runs" / path.stem).resolve()
     with locked(output):
-        text = json.dumps(experiment, indent=1, ensure_ascii=False) + "\n"
-        write_whole(output / "experiment.json", text)
+        write_experiment(output, experiment)
         status = snakemake(output, "trained" if args.train_only else "report", args.jobs, extra)
         if status == 0 and not args.train_only and not extra:
             print((output / "report" / "report.md").read_text(encoding="utf-8"))

@@ -1,9 +1,10 @@
-"""Reads an experiment file: what is compared, on which data, with which flags, and what is reported.
+"""Reads an experiment file: what is compared, on which data, with which flags, and what is
+reported.
 
-``recipes/README.md`` explains the keys. Text may hold Jinja expressions, ``{{ updates // 8 }}``, over
-the file's options, its groups of flags and a system's own values. What a training alone can know
-(``start``, the checkpoint it starts from; ``data``, what its data folder says of itself; ``flops``,
-the counted operations of an update) is filled in by ``train.py``.
+``recipes/README.md`` explains the keys. Text may hold Jinja expressions, ``{{ updates // 8 }}``,
+over the file's options, its groups of flags and a system's own values. What a training alone can
+know (``start``, the checkpoint it starts from; ``data``, what its data folder says of itself;
+``flops``, the counted operations of an update) is filled in by ``train.py``.
 """
 
 import argparse
@@ -107,7 +108,9 @@ def check_keys(mapping, known, where: str) -> None:
         raise UsageError(f"{where} must be a mapping; see recipes/README.md")
     for key in mapping:
         if key not in known:
-            raise UsageError(f"{where} has an unknown key {key!r}; known: {', '.join(sorted(known))}")
+            raise UsageError(
+                f"{where} has an unknown key {key!r}; known: {', '.join(sorted(known))}"
+            )
 
 
 def read_yaml(path: Path) -> dict:
@@ -395,7 +398,11 @@ def check_trainings(experiment: dict, path: Path) -> None:
                 raise UsageError(f"{where}.train: {own} is given by the recipe; leave it out")
         if (system["start"] is None) == ("start.pt" in flags):
             raise UsageError(f"{where}: start and {{{{ start }}}} in train go together")
-        system |= {"flags": shlex.join(flags), "counted": flops.asked, "counting_flags": shlex.join(flags)}
+        system |= {
+            "flags": shlex.join(flags),
+            "counted": flops.asked,
+            "counting_flags": shlex.join(flags),
+        }
 
 
 def check_report(experiment: dict, path: Path) -> None:
@@ -423,8 +430,8 @@ def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
     """The experiment of a file and a command line, checked as a whole before anything runs.
 
     Returns:
-        The experiment, ready for JSON, and the arguments that are not its own: ``output``, ``jobs``,
-        ``train_only``.
+        The experiment, ready for JSON, and the arguments that are not its own: ``output``,
+        ``jobs``, ``train_only``.
 
     Raises:
         UsageError: the file or an argument is wrong; the line names the place.

@@ -1,8 +1,12 @@
 """Times adversarial training at SeqGAN's settings, in turns with a public framework.
 
-Both sides do the same work through their own training code: a discriminator pass reads the real
-sequences and as many generated ones for two epochs; a generator step is a policy-gradient update of
-a batch of 64 whose tokens are rewarded by 16 rollouts each. Nothing is validated on either side.
+Times gan_seqgan's discriminator pass (2 epochs over the real sequences and as many generated ones)
+and generator step (a policy-gradient update of a batch of 64 of length 20, whose tokens are
+rewarded by 16 rollouts each), and likelihood pretraining; prints medians over rounds and writes
+them to FOLDER/gan_speed.json. PEER is a checkout of TextGAN-PyTorch (git clone
+https://github.com/williamSYSU/TextGAN-PyTorch), whose SeqGAN then does the same work in turns with
+ours, each through its own training code. Nothing is validated on either side. OMP_NUM_THREADS sets
+the threads of both. On two cores a round takes one minute, with PEER three.
 """
 
 import argparse
@@ -19,13 +23,18 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from experiment import OneLine, positive
 from fairseq import options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.logging import metrics
 from fairseq.trainer import Trainer
+from prepare_data import prepare_oracle
 
 import fairseq_genext
+from fairseq_genext.errors import UsageError
+from fairseq_genext.files import write_whole
 
+PROJECT = Path(__file__).resolve().parents[2]
 BATCH, LENGTH, ROLLOUTS, EPOCHS = 64, 20, 16, 2
 LIKELIHOOD_UPDATES = 20
 
@@ -71,7 +80,7 @@ class Ours:
             self.update(self.full)
 
     def discriminator_pass(self) -> None:
-        """Every real sequence twice, each time beside a fresh generated one."""
+        """Every real sequence twice, each time with a fresh generated one."""
         for sample in self.samples * EPOCHS:
             self.update(sample)
 
@@ -184,32 +193,42 @@ def table(records: list[dict], sentences: int) -> pd.DataFrame:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="binarised oracle data")
-    parser.add_argument("--sentences", type=int, required=True, help="training sequences in it")
-    parser.add_argument("--peer", type=Path, help="a checkout of TextGAN-PyTorch")
-    parser.add_argument("--rounds", type=int, required=True)
-    parser.add_argument("--output", type=Path, help="a file for the figures as JSON")
+    parser = OneLine(
+        prog="bash recipes/gan_speed.sh",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("peer", nargs="?", type=Path, metavar="PEER")
+    parser.add_argument("--rounds", default="3", help="default: 3")
+    parser.add_argument("--sentences", default="10000", help="real sequences (default: 10000)")
+    default = PROJECT / "runs" / "gan_speed"
+    parser.add_argument("--output", type=Path, default=default, metavar="FOLDER")
     args = parser.parse_args()
+    rounds = positive(args.rounds, "--rounds")
+    sentences = positive(args.sentences, "--sentences", least=BATCH)
+    if args.peer is not None and not (args.peer / "models" / "SeqGAN_G.py").is_file():
+        raise UsageError(f"{args.peer} is not a checkout of TextGAN-PyTorch; see --help")
+    data = args.output / f"oracle-{sentences}"
+    data.mkdir(parents=True, exist_ok=True)
+    prepare_oracle({"flags": f"--train {sentences} --held-out {BATCH}"}, data)
     logging.disable(logging.INFO)
     warnings.simplefilter("ignore")  # fairseq's and hydra's about their own code
     torch.manual_seed(1)
-    sides = {"ours": Ours(args.data, args.sentences)}
+    sides = {"ours": Ours(data / "bin", sentences)}
     if args.peer is not None:
         with contextlib.redirect_stdout(io.StringIO()):
-            sides["peer"] = Peer(args.peer.resolve(), args.sentences)
+            sides["peer"] = Peer(args.peer.resolve(), sentences)
     records = [{"work": "likelihood", "side": "ours", **timed(sides["ours"].likelihood)}]
-    records += time_in_turns(sides, args.rounds)
-    print(f"\n{torch.get_num_threads()} threads, medians of {args.rounds} rounds\n")
-    print(table(records, args.sentences).to_markdown(index=False, disable_numparse=True))
-    if args.output is not None:
-        figures = {
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-            "sentences": args.sentences,
-            "records": records,
-        }
-        args.output.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    records += time_in_turns(sides, rounds)
+    print(f"\n{torch.get_num_threads()} threads, medians of {rounds} rounds\n")
+    print(table(records, sentences).to_markdown(index=False, disable_numparse=True))
+    figures = {
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "sentences": sentences,
+        "records": records,
+    }
+    write_whole(args.output / "gan_speed.json", json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

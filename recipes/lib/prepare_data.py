@@ -3,7 +3,8 @@
     python recipes/lib/prepare_data.py EXPERIMENT.json NAME
 
 writes data/NAME/ and at the end data/NAME/data.json: ``train``, the folder for fairseq-train, its
-``digest``, the number of ``lines`` of each split, ``pieces``, and the images' ``height`` and ``width``.
+``digest``, the number of ``lines`` of each split, ``pieces``, and the images' ``height`` and
+``width``.
 """
 
 import gzip
@@ -106,7 +107,9 @@ def prepare_oracle(given: dict, folder: Path) -> None:
     """Sequences of an oracle, and its weights."""
     weights = ["--weights", given["weights"]] if given.get("weights") else []
     flags = shlex.split(given.get("flags", ""))
-    subprocess.run([sys.executable, "-m", "fairseq_genext.data.oracle", folder, *weights, *flags], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "fairseq_genext.data.oracle", folder, *weights, *flags], check=True
+    )
     for split in SPLITS:
         shutil.copyfile(folder / f"{split}.txt", folder / f"{split}.pieces")
     binarise(folder, "--only-source", "--srcdict", str(folder / "dict.txt"))

@@ -2,12 +2,13 @@
 
     python recipes/lib/train.py EXPERIMENT.json SYSTEM SEED
 
-works in models/SYSTEM.SEED/ and at the end writes trained/SYSTEM.SEED.json, what the report needs to
-know of the training. The folder remembers what it is made from: the flags, the data, and the
-checkpoint that the system starts from. A training of the same goes on, or is left alone when it is at
-its end; one of anything else is begun anew.
+works in models/SYSTEM.SEED/ and at the end writes trained/SYSTEM.SEED.json, what the report needs
+to know of the training. The folder remembers what it is made from: the flags, the data, and the
+checkpoint that the system starts from. A training of the same goes on, or is left alone when it is
+at its end; one of anything else is begun anew.
 """
 
+import fcntl
 import hashlib
 import json
 import resource
@@ -21,7 +22,7 @@ from pathlib import Path
 from experiment import flags_of
 
 import fairseq_genext
-from fairseq_genext.files import write_whole
+from fairseq_genext.files import read_lines, write_whole
 
 USES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
@@ -77,22 +78,31 @@ def train(flags: list[str], data: str, folder: Path, seed: str) -> None:
         add_cost(folder / "cost.json")
 
 
+def logged(log: Path, figure: str) -> list[float]:
+    """Every training value of a figure; a very short training has those of its epochs alone."""
+    found = []
+    for line in read_lines(log):
+        try:
+            figures = json.loads(line)
+        except ValueError:  # the configuration, which is printed as a Python dict
+            continue
+        found += [float(figures[name]) for name in (figure, f"train_{figure}") if name in figures]
+    return found
+
+
 def describe(folder: Path, checkpoint: str) -> dict:
     """What a finished training has left: sizes, updates and costs."""
     from fairseq_genext.evaluation.checkpoints import describe_checkpoint
-    from fairseq_genext.evaluation.reporting.training_log import read_curves
 
     last = describe_checkpoint(folder / "checkpoint_last.pt")
     chosen = folder / f"checkpoint_{checkpoint}.pt"
-    curves = read_curves(folder / "train.log").query("split == 'train'")
-    words = curves.query("metric == 'wpb'")["value"]
-    speeds = curves.query("metric == 'wps'")["value"]
+    words, speeds = logged(folder / "train.log", "wpb"), logged(folder / "train.log", "wps")
     return {
         **last,
         **read_json(folder / "cost.json"),
         # The mean size of a batch, times the updates that read one.
-        "tokens_seen": round(words.mean() * last["data_updates"]) if len(words) else None,
-        "tokens_per_second": statistics.median(speeds) if len(speeds) else None,
+        "tokens_seen": round(statistics.mean(words) * last["data_updates"]) if words else None,
+        "tokens_per_second": statistics.median(speeds) if speeds else None,
         "checkpoint": str(chosen),
         "checkpoint_updates": describe_checkpoint(chosen)["updates"],
         "log": str(folder / "train.log"),
@@ -115,11 +125,15 @@ def main() -> None:
     flags = flags_of(experiment, name, f"systems.{name}", **known)
     made_from["flags"] = shlex.join(flags)
     folder = Path(f"models/{name}.{seed}")
-    take_folder(folder, made_from)
-    finished = folder / "finished"
-    if not finished.exists():
-        train(flags, data["train"], folder, seed)
-        finished.touch()
+    folder.parent.mkdir(exist_ok=True)
+    with open(f"{folder}.lock", "w") as lock:
+        # After a kill of the whole run, the training that it left may still be at its last update.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        take_folder(folder, made_from)
+        finished = folder / "finished"
+        if not finished.exists():
+            train(flags, data["train"], folder, seed)
+            finished.touch()
     figures = describe(folder, system["checkpoint"]) | {"flags": made_from["flags"]}
     write_whole(f"trained/{name}.{seed}.json", json.dumps(figures, indent=1) + "\n")
 

@@ -2,8 +2,8 @@
 
     python recipes/lib/train_scorer.py TEXT --data DATA --updates N --output FOLDER
 
-cuts TEXT with DATA/pieces.model, binarises it with the dictionary of DATA/bin, and trains on it into
-FOLDER/checkpoint_last.pt. Writes FOLDER.json at the end.
+cuts TEXT with DATA/pieces.model, binarises it with the dictionary of DATA/bin, and trains on it
+into FOLDER/checkpoint_last.pt. Writes FOLDER.json at the end.
 """
 
 import argparse
@@ -35,7 +35,15 @@ def main() -> None:
     dictionary = str(args.data / "bin" / "dict.txt")
     preprocess.main(
         options.get_preprocessing_parser().parse_args(
-            ["--only-source", "--srcdict", dictionary, "--trainpref", cut, "--destdir", str(binarised)]
+            [
+                "--only-source",
+                "--srcdict",
+                dictionary,
+                "--trainpref",
+                cut,
+                "--destdir",
+                str(binarised),
+            ]
         )
     )
     sys.argv = [

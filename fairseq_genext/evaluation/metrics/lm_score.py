@@ -53,7 +53,9 @@ class ScoringLM:
         if not hasattr(self.model, "decoder") or hasattr(self.model, "encoder"):
             raise UsageError(f"{path} holds a {type(self.model).__name__}, no language model")
         if getattr(task.args, "add_bos_token", False):
-            raise UsageError(f"{path} was trained with --add-bos-token, which no scoring language model may be")
+            raise UsageError(
+                f"{path} was trained with --add-bos-token, which no scoring language model may be"
+            )
         self.dictionary = task.target_dictionary
         self.max_length = self.model.max_positions()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

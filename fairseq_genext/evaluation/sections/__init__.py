@@ -1,1 +1,1 @@
-SECTIONS = {name: None for name in ("quality", "curves", "gains", "oracle", "translation", "images", "costs", "samples", "training")}
+SECTIONS = dict.fromkeys(("quality", "curves", "gains", "oracle", "translation", "images", "costs", "samples", "training"))

@@ -1,7 +1,7 @@
 """What a person sees of a run: each step as it starts and ends, and how far the trainings are.
 
-A Snakemake logger plugin. On a terminal the running trainings share one line that is written anew; in
-a plain log they get a line every half a minute.
+A Snakemake logger plugin. On a terminal the running trainings share one line that is written anew;
+in a plain log they get a line every half a minute.
 """
 
 import json
@@ -17,10 +17,14 @@ from snakemake_interface_logger_plugins.common import LogEvent
 INTERVAL = {True: 0.5, False: 30.0}  # s between two lines of progress, by whether it is a terminal
 TAIL = 16384  # bytes of a log that its last line of figures is looked for in
 SHOWN = 3  # samples of each system
+STOPPED = ".stopped"  # compare.py's mark that steps fail because the user has stopped them
 
 
-def progress(log: Path) -> str:
-    """Updates and loss of a training, from the last line of figures in its log; else nothing."""
+def progress(job: dict) -> str:
+    """Updates and loss of a running training, from the last figures in its log; else nothing."""
+    if job["rule"] != "train":
+        return ""
+    log = Path("models") / "{system}.{seed}".format(**job["wildcards"]) / "train.log"
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - TAIL))
@@ -28,13 +32,14 @@ def progress(log: Path) -> str:
     except OSError:
         return ""
     for line in reversed(lines):
-        _, found, text = line.partition("| train_inner | ")
-        if found:
-            try:
-                figures = json.loads(text)
-            except ValueError:
-                continue
-            return f"{figures['num_updates']} updates, loss {figures.get('loss', '–')}"
+        try:
+            figures = json.loads(line)
+        except ValueError:  # it is still being written
+            continue
+        if "num_updates" in figures:
+            return (
+                f"{job['name']} {figures['num_updates']} updates, loss {figures.get('loss', '–')}"
+            )
     return ""
 
 
@@ -63,11 +68,7 @@ class LogHandler(LogHandlerBase):
         """Shows the running trainings, again and again."""
         while True:
             time.sleep(INTERVAL[self.terminal])
-            parts = [
-                f"{job['name']} {told}"
-                for job in list(self.running.values())
-                if job["log"] and (told := progress(job["log"]))
-            ]
+            parts = list(filter(None, map(progress, list(self.running.values()))))
             if not parts:
                 continue
             line = f"   {self.seconds():4d} s  {'  |  '.join(parts)}"
@@ -92,9 +93,7 @@ class LogHandler(LogHandlerBase):
         elif event == LogEvent.JOB_ERROR:
             self.fail(self.running.pop(record.jobid, None))
         elif event in (None, LogEvent.ERROR) and record.levelname in ("ERROR", "CRITICAL"):
-            # Of failed jobs it says so twice.
-            if text := record.getMessage().strip():
-                self.failed_otherwise(text)
+            self.fail_otherwise(record.getMessage().strip())
 
     def start(self, record) -> None:
         """A step begins."""
@@ -115,7 +114,7 @@ class LogHandler(LogHandlerBase):
 
     def fail(self, job: dict | None) -> None:
         """A step has failed: the end of its log, and where it is."""
-        if job is None or job["log"] is None:
+        if job is None or job["log"] is None or Path(STOPPED).exists():
             return
         try:
             lines = job["log"].read_text(encoding="utf-8", errors="replace").splitlines()
@@ -126,8 +125,8 @@ class LogHandler(LogHandlerBase):
             print(line, file=sys.stderr)
         print(f"error: {job['name']} failed; its log is {job['log'].resolve()}", file=sys.stderr)
 
-    def failed_otherwise(self, text: str) -> None:
-        """An error that is no step's."""
+    def fail_otherwise(self, text: str) -> None:
+        """An error, unless it only says again that a step has failed."""
         told = ("RuleException", "At least one job did not complete", "Exiting because")
-        if not any(known in text for known in told):
+        if text and not any(known in text for known in told):
             print(text, file=sys.stderr)
