@@ -24,10 +24,10 @@ import pandas as pd
 from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.evaluation.checkpoints import load_pieces, named_checkpoints
 from fairseq_genext.evaluation.metrics.samples import HEADINGS
-from fairseq_genext.evaluation.metrics.yardstick import Yardstick
-from fairseq_genext.evaluation.reporting.plane import quality_diversity_curves
-from fairseq_genext.evaluation.reporting.tables import format_table
+from fairseq_genext.evaluation.metrics.text_metrics import TextMetrics as Yardstick
+from fairseq_genext.evaluation.quality_diversity import quality_diversity_curves
 from fairseq_genext.evaluation.sampling import Sampling, draw
+from fairseq_genext.evaluation.tables import format_table
 from fairseq_genext.files import read_samples, read_tokens, write_whole
 
 COLUMNS = {"system": "system", "temperature": "temperature", "top_p": "top-p"} | {

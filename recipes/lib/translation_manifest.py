@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from trained_model import trained
 
-from fairseq_genext.evaluation.reporting.training_log import read_curves
+from fairseq_genext.evaluation.training_log import read_curves
 
 NOTES = {
     "lstm": "fairseq's own, with attention",
