@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fairseq_genext.evaluation.plots import picture
+from fairseq_genext.evaluation.plots import COLOURS, picture
 
-# Okabe and Ito 2008, told apart by colour-blind readers: cool for likelihood, warm for GANs.
-# Further shades follow for those who compare more systems than that palette holds.
-COLOURS = {
+# Cool for likelihood, warm for GANs. Further shades follow for those who compare more systems than
+# the palette holds.
+SHADES = {
     "likelihood": ("#0072B2", "#009E73", "#56B4E9", "#004B70", "#6A51A3"),
     "gan": ("#D55E00", "#CC79A7", "#E69F00", "#8C3A00", "#7A3E63", "#C9B700"),
     "baseline": ("#777777", "#AAAAAA", "#444444"),
 }
-ANY = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#004B70", "#8C3A00")
 LINES = {"likelihood": "-", "gan": "--", "baseline": ":"}
 MARKERS = "osD^vPX<>hp"
 # Where a label may stand by its point, in points, tried in this order.
@@ -43,13 +42,13 @@ def quality_diversity_curves(
     x, y = f"self_bleu_{order}", f"bleu_{order}"
     with picture(path, dpi=220, figsize=(5.6, 5.6)) as (figure, axes):
         labels, places = [], []
-        shades = {family: count() for family in ("", *COLOURS)}
+        used = {family: count() for family in ("", *SHADES)}
         for marker, (name, rows) in zip(
             cycle(MARKERS), table.groupby("system", sort=False), strict=False
         ):
             family = rows["family"].iloc[0] if "family" in rows else ""
-            palette = COLOURS.get(family, ANY)
-            colour = palette[next(shades[family]) % len(palette)]
+            palette = SHADES.get(family, COLOURS)
+            colour = palette[next(used[family]) % len(palette)]
             label = f"{name} ({family})" if family else name
             style = {"color": colour, "marker": marker, "markersize": 5}
             curve = rows[rows["top_p"] == 1].sort_values("temperature")

@@ -19,7 +19,7 @@ import jinja2
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.results import Results
 from fairseq_genext.evaluation.sections import SECTIONS
-from fairseq_genext.evaluation.sections.blocks import Section
+from fairseq_genext.evaluation.sections.page import Section
 
 
 def build_sections(results: Results, folder: Path) -> dict[str, Section]:

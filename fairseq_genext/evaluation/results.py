@@ -90,8 +90,6 @@ class Results:
         self.systems = {
             name: self._system(name, entry) for name, entry in self.experiment["systems"].items()
         }
-        for system in self.systems.values():
-            self._check(system)
         self.points: dict[str, dict[int | None, list[dict]]] = {}
         self.settings: dict[str, dict[int | None, dict]] = {}
         self.logs: dict[str, dict[int, Path]] = {}
@@ -125,26 +123,6 @@ class Results:
             return System(**{"name": name, "label": name, **given})
         except TypeError as error:
             raise UsageError(f"{self.path}: system {name}: {error}") from None
-
-    def _check(self, system: System) -> None:
-        where = f"{self.path}: system {system.name}"
-        if system.data not in self.experiment["data"]:
-            raise UsageError(f"{where}: there is no data called {system.data!r}")
-        if system.family not in FAMILIES:
-            raise UsageError(f"{where}: family must be one of {', '.join(FAMILIES)}")
-        if not system.seeds or len(set(system.seeds)) < len(system.seeds):
-            raise UsageError(f"{where}: seeds must be a list of different numbers")
-        for entry in ("start", "baseline"):
-            other = getattr(system, entry)
-            if other is not None and other not in self.systems:
-                raise UsageError(f"{where}: its {entry} {other!r} is no system here")
-        for other in system.curve:
-            if other not in self.systems:
-                raise UsageError(f"{where}: its curve {other!r} is no system here")
-        if system.start is not None:
-            for seed in system.seeds:
-                if seed not in self.systems[system.start].seeds:
-                    raise UsageError(f"{where}: its start {system.start} has no seed {seed}")
 
     def _file(self, name: str, seed: int | None) -> Path:
         file = f"{name}.json" if seed is None else f"{name}.{seed}.json"

@@ -6,7 +6,7 @@ import pandas as pd
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.results import Results
-from fairseq_genext.evaluation.sections.blocks import Paragraph, Section, Table
+from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.sections.quality import leading
 from fairseq_genext.evaluation.tables import format_table
 
@@ -80,21 +80,23 @@ def steps(folder: Path) -> list[dict]:
     return rows
 
 
-def build(results: Results, folder: Path) -> Section:
+def build(results: Results, folder: Path) -> page.Section:
     """The section."""
     rows = [
         {"name": system.label} | {figure: results.text(name, figure) for figure in FIGURES}
         for name, system in results.systems.items()
     ]
     known = [row for row in rows if any(row[figure] is not None for figure in FIGURES)]
-    blocks = [Table(format_table(known, COLUMNS)), Paragraph(EXPLANATION)]
+    blocks = [page.Table(format_table(known, COLUMNS)), page.Paragraph(EXPLANATION)]
     made = steps(results.folder)
     if made:
         seconds = sum(row["seconds"] or 0 for row in made)
         frame = format_table(made, STEP_COLUMNS, seconds=1, processor_seconds=1)
-        blocks.append(Table(frame, folded=f"Every step ({len(made)}, {seconds:,.0f} s in all)"))
+        blocks.append(
+            page.Table(frame, folded=f"Every step ({len(made)}, {seconds:,.0f} s in all)")
+        )
     figures = {
         "systems": {name: results.summary(name, FIGURES) for name in results.systems},
         "steps": made,
     }
-    return Section("Costs", blocks, figures, finding(results))
+    return page.Section("Costs", blocks, figures, finding(results))

@@ -13,7 +13,7 @@ import pandas as pd
 
 from fairseq_genext.evaluation.quality_diversity import quality_diversity_curves
 from fairseq_genext.evaluation.results import HELD_OUT, Results, System
-from fairseq_genext.evaluation.sections.blocks import Paragraph, Pictures, Section, Table
+from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.seeds import SIDES, one_seed, sign_of_mean, spread
 from fairseq_genext.evaluation.tables import format_table
 
@@ -123,7 +123,7 @@ def finding(results: Results, gaps: list[dict]) -> list[tuple[str, str]]:
     return [("Both at once", told)]
 
 
-def build(results: Results, folder: Path) -> Section:
+def build(results: Results, folder: Path) -> page.Section:
     """The section."""
     systems = results.of_kind("sentences", "curves")
     curves, gaps = mean_curves(results, systems), curve_gaps(results, systems)
@@ -134,7 +134,7 @@ def build(results: Results, folder: Path) -> Section:
         name = f"curves_{order}.png"
         quality_diversity_curves(labelled, order, folder / name, held_out)
         captions[name] = f"Quality against sameness, n-grams up to {order}, mean over seeds"
-    blocks = [Pictures(captions), Paragraph(EXPLANATION)]
+    blocks = [page.Pictures(captions), page.Paragraph(EXPLANATION)]
     rows = [
         {
             "name": results.label(row["system"]), "curve": results.label(row["curve"]),
@@ -144,7 +144,10 @@ def build(results: Results, folder: Path) -> Section:
         for row in gaps
     ]  # fmt: skip
     if rows:
-        blocks += [Table(format_table(rows, COLUMNS), words=True), Paragraph(EXPLANATION_OF_GAPS)]
+        blocks += [
+            page.Table(format_table(rows, COLUMNS), words=True),
+            page.Paragraph(EXPLANATION_OF_GAPS),
+        ]
     figures = {"gaps": gaps, "curves": json.loads(curves.to_json(orient="records"))}
     title = "The same systems at other temperatures"
-    return Section(title, blocks, figures, finding(results, gaps))
+    return page.Section(title, blocks, figures, finding(results, gaps))

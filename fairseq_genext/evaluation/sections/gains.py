@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fairseq_genext.evaluation.results import Results, System
-from fairseq_genext.evaluation.sections.blocks import Paragraph, Section, Table
+from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.seeds import one_seed, sign_of_mean, spread
 from fairseq_genext.evaluation.tables import format_table
 
@@ -74,7 +74,7 @@ def finding(results: Results, found: list[dict]) -> list[tuple[str, str]]:
     return [("Adversarial training", told)]
 
 
-def build(results: Results, folder: Path) -> Section:
+def build(results: Results, folder: Path) -> page.Section:
     """The section."""
     found = gains(results, results.of_kind("sentences", "gains"))
     rows = [
@@ -88,7 +88,7 @@ def build(results: Results, folder: Path) -> Section:
         for row in found
     ]
     if not found:
-        return Section(TITLE, [Paragraph("No GAN here starts from another system.")], {})
-    blocks = [Table(format_table(rows, COLUMNS), words=True), Paragraph(EXPLANATION)]
+        return page.Section(TITLE, [page.Paragraph("No GAN here starts from another system.")], {})
+    blocks = [page.Table(format_table(rows, COLUMNS), words=True), page.Paragraph(EXPLANATION)]
     said = finding(results, found)
-    return Section(TITLE, blocks, {"systems": found}, said)
+    return page.Section(TITLE, blocks, {"systems": found}, said)

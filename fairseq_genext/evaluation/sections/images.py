@@ -7,14 +7,7 @@ from fairseq_genext.evaluation.image_grid import write_grid
 from fairseq_genext.evaluation.image_quality import LEAST_SHARE, read_samples, table
 from fairseq_genext.evaluation.plots import picture
 from fairseq_genext.evaluation.results import HELD_OUT_IMAGES, Results
-from fairseq_genext.evaluation.sections.blocks import (
-    Heading,
-    Paragraph,
-    Pictures,
-    Section,
-    Table,
-    notes,
-)
+from fairseq_genext.evaluation.sections import page
 
 
 def findings(rows: list[dict], held_out: dict) -> list[str]:
@@ -65,7 +58,7 @@ def draw(rows: list[dict], held_out: dict, path: Path) -> None:
             axes.grid(alpha=0.3)
 
 
-def build(results: Results, folder: Path) -> Section:
+def build(results: Results, folder: Path) -> page.Section:
     """The section; grids and curves are those of the first seed."""
     systems = results.of_kind("images", "images")
     held_out = results.points[HELD_OUT_IMAGES][None][0]
@@ -98,21 +91,23 @@ def build(results: Results, folder: Path) -> Section:
         real_row = held_out | {"name": results.label(HELD_OUT_IMAGES)}
         about = system.label if len(systems) > 1 else ""
         said += [(about, line) for line in findings(first, held_out)]
-        blocks += [Heading(about)] * bool(about) + [
-            Pictures(grids),
-            Table(table([real_row, *rows]), words=True),
-            Pictures({f"images_{number}.png": caption}),
+        blocks += [page.Heading(about)] * bool(about) + [
+            page.Pictures(grids),
+            page.Table(table([real_row, *rows]), words=True),
+            page.Pictures({f"images_{number}.png": caption}),
         ]
         figures[system.name] = {
             seed: [_without_file(point) for point in points] for seed, points in by_seed.items()
         }
     source = f": {settings['source']}" if settings.get("source") else ""
-    explanation = Paragraph(
+    explanation = page.Paragraph(
         f"{settings['number_real']:,} training images{source}. The first 100 samples of each "
         f"checkpoint, not chosen, from the same noise. {settings['explanation']}"
     )
     figures = {"settings": settings, "held_out": _without_file(held_out), "systems": figures}
-    return Section("Images over training", [explanation, *blocks, *notes(systems)], figures, said)
+    return page.Section(
+        "Images over training", [explanation, *blocks, *page.notes(systems)], figures, said
+    )
 
 
 def _without_file(point: dict) -> dict:

@@ -8,14 +8,7 @@ import numpy as np
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.plots import picture
 from fairseq_genext.evaluation.results import Results, System
-from fairseq_genext.evaluation.sections.blocks import (
-    Heading,
-    Paragraph,
-    Pictures,
-    Section,
-    Table,
-    notes,
-)
+from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.seeds import sign_of_mean, spread
 from fairseq_genext.evaluation.tables import format_table
 
@@ -171,7 +164,7 @@ def at_every_temperature(results: Results, systems: list[System]) -> list[dict]:
     ]
 
 
-def build(results: Results, folder: Path) -> Section:
+def build(results: Results, folder: Path) -> page.Section:
     """The section."""
     systems = results.of_kind("oracle", "oracle")
     check(results, systems)
@@ -195,14 +188,14 @@ def build(results: Results, folder: Path) -> Section:
     )
     number = next(iter(settings.values()))["num_samples"]
     blocks = [
-        Table(format_table(shown, COLUMNS)),
-        Paragraph(EXPLANATION.format(number)),
-        *notes(systems),
-        Pictures({"oracle.png": caption}),
-        Heading("Every temperature"),
-        Table(format_table(at_every_temperature(results, systems), COLUMNS)),
+        page.Table(format_table(shown, COLUMNS)),
+        page.Paragraph(EXPLANATION.format(number)),
+        *page.notes(systems),
+        page.Pictures({"oracle.png": caption}),
+        page.Heading("Every temperature"),
+        page.Table(format_table(at_every_temperature(results, systems), COLUMNS)),
     ]
     points = {system.name: results.points[system.name] for system in systems}
     figures = {"own_nll": own, "systems": rows, "points": points}
     said = findings(results, rows, own)
-    return Section("The oracle benchmark, at temperature 1", blocks, figures, said)
+    return page.Section("The oracle benchmark, at temperature 1", blocks, figures, said)

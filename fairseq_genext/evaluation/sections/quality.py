@@ -5,21 +5,14 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from fairseq_genext.evaluation import seeds
 from fairseq_genext.evaluation.metrics.samples import ORDERS
-from fairseq_genext.evaluation.plots import picture
+from fairseq_genext.evaluation.plots import COLOURS, bars
 from fairseq_genext.evaluation.quality_diversity import quality_diversity_curves
 from fairseq_genext.evaluation.results import FAMILIES, HELD_OUT, Results, System
-from fairseq_genext.evaluation.sections.blocks import (
-    Paragraph,
-    Pictures,
-    Section,
-    Table,
-    notes,
-)
+from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.tables import format_table
 
 COLUMNS = {
@@ -151,56 +144,39 @@ def findings(results: Results, systems: list[System]) -> list[tuple[str, str]]:
     return said
 
 
-def bleu_bars(rows: list[dict], path: Path) -> None:
-    """BLEU of every system by n-gram order, with 95 % intervals or deviations over seeds.
-
-    Args:
-        rows: one a system with ``name``, and ``mean`` and ``error`` (or None) by order.
-        path: PNG to write.
-    """
-    width = 0.8 / len(rows)
-    with picture(path, figsize=(7, 4.5)) as (_, axes):
-        for number, row in enumerate(rows):
-            axes.bar(
-                np.arange(len(ORDERS)) + (number + 0.5) * width - 0.4,
-                row["mean"], width, yerr=[error or 0 for error in row["error"]], ecolor="grey",
-                color="black" if row["name"] == "held-out text" else f"C{number % 10}",
-                label=row["name"],
-            )  # fmt: skip
-        axes.set_xticks(range(len(ORDERS)), [f"BLEU-{order}" for order in ORDERS])
-        axes.set_ylabel("against held-out text")
-        axes.grid(axis="y", alpha=0.3)
-        axes.legend(fontsize=8)
-
-
 def draw(results: Results, names: list[str], folder: Path) -> dict[str, str]:
     """The pictures of a report without temperature curves; file name to caption."""
-    bars, points = [], []
+    orders = {f"bleu_{order}": f"BLEU-{order}" for order in ORDERS}
+    means, errors = {}, {}
     for name in names:
-        figures = results.summary(name, [f"bleu_{order}" for order in ORDERS]).values()
-        if len(figures) == len(ORDERS):
-            errors = [figure["deviation"] or figure["ci"] for figure in figures]
-            means = [figure["mean"] for figure in figures]
-            bars.append({"name": results.label(name), "mean": means, "error": errors})
-        if name != HELD_OUT:
-            point = {"system": results.label(name), "temperature": 1, "top_p": 1}
-            for figure in ("bleu_3", "self_bleu_3"):
-                point[figure] = results.mean(name, figure)
-            points.append(point)
-    captions = {}
-    if bars:
-        bleu_bars(bars, folder / "quality_bars.png")
-        captions["quality_bars.png"] = "Quality by n-gram order, ± as in the table"
-    held_out = {name: results.mean(HELD_OUT, name) for name in ("bleu_3", "self_bleu_3")}
-    real = held_out if None not in held_out.values() else None
-    quality_diversity_curves(pd.DataFrame(points), 3, folder / "quality_diversity.png", real)
-    captions["quality_diversity.png"] = (
-        "Quality against sameness; the star is held-out text: good samples are near it"
-    )
-    return captions
+        figures = results.summary(name, orders)
+        means[results.label(name)] = {orders[n]: f["mean"] for n, f in figures.items()}
+        errors[results.label(name)] = {
+            orders[n]: f["deviation"] or f["ci"] or 0 for n, f in figures.items()
+        }
+    colours = [COLOURS[n % len(COLOURS)] for n in range(len(names))]
+    if names[-1] == HELD_OUT:
+        colours[-1] = "black"
+    bars(
+        pd.DataFrame(means), pd.DataFrame(errors), "against held-out text", colours,
+        folder / "quality_bars.png",
+    )  # fmt: skip
+    points = [
+        {"system": results.label(name), "temperature": 1, "top_p": 1}
+        | {figure: results.mean(name, figure) for figure in ("bleu_3", "self_bleu_3")}
+        for name in names
+        if name != HELD_OUT
+    ]
+    held_out = results.at_temperature_1(HELD_OUT, None) if HELD_OUT in results.points else None
+    quality_diversity_curves(pd.DataFrame(points), 3, folder / "quality_diversity.png", held_out)
+    return {
+        "quality_diversity.png": "Quality against sameness; the star is held-out text: good "
+        "samples are near it",
+        "quality_bars.png": "Quality by n-gram order, ± as in the table",
+    }
 
 
-def build(results: Results, folder: Path) -> Section:
+def build(results: Results, folder: Path) -> page.Section:
     """The section."""
     systems = results.of_kind("sentences", "quality")
     names = [system.name for system in systems] + [HELD_OUT] * (HELD_OUT in results.points)
@@ -221,9 +197,13 @@ def build(results: Results, folder: Path) -> Section:
     if encoder:
         small.append(f"Fréchet distance: encoder {encoder}.")
     small.append("In the findings, “within error” means no difference at 95 %.")
-    blocks = [Table(format_table(rows, COLUMNS)), Paragraph(" ".join(small)), *notes(systems)]
+    blocks = [
+        page.Table(format_table(rows, COLUMNS)),
+        page.Paragraph(" ".join(small)),
+        *page.notes(systems),
+    ]
     if "curves" not in results.experiment["report"]:
-        blocks.append(Pictures(draw(results, names, folder)))
+        blocks.append(page.Pictures(draw(results, names, folder)))
     measured = {name: next(iter(results.points[name])) for name in names}
     figures = {
         "num_samples": first["num_samples"],
@@ -233,4 +213,6 @@ def build(results: Results, folder: Path) -> Section:
             for name, seed in measured.items()
         },
     }
-    return Section("Quality, diversity, likelihood", blocks, figures, findings(results, systems))
+    return page.Section(
+        "Quality, diversity, likelihood", blocks, figures, findings(results, systems)
+    )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fairseq_genext.evaluation.metrics.nearest import NearestSentences
 from fairseq_genext.evaluation.results import HELD_OUT, Results
-from fairseq_genext.evaluation.sections.blocks import Columns, Heading, Paragraph, Section, Texts
+from fairseq_genext.evaluation.sections import page
 from fairseq_genext.files import read_lines
 
 SHOWN = 8  # samples of each system
@@ -36,7 +36,7 @@ def read_examples(results: Results) -> dict[str, dict]:
     return examples
 
 
-def build(results: Results, folder: Path) -> Section:
+def build(results: Results, folder: Path) -> page.Section:
     """The section."""
     examples = read_examples(results)
     rows = [
@@ -46,13 +46,15 @@ def build(results: Results, folder: Path) -> Section:
         for number, row in enumerate(example["nearest"])
     ]  # fmt: skip
     blocks = [
-        Paragraph("The first of the first seed at temperature 1."),
-        Columns({results.label(name): example["samples"] for name, example in examples.items()}),
-        Heading("Samples and the nearest training sentence"),
-        Paragraph(
+        page.Paragraph("The first of the first seed at temperature 1."),
+        page.Columns(
+            {results.label(name): example["samples"] for name, example in examples.items()}
+        ),
+        page.Heading("Samples and the nearest training sentence"),
+        page.Paragraph(
             "Similarity: cosine of TF-IDF over words and word pairs; 1.00 is a copy. Held-out text "
             "shows how near honest text comes."
         ),
-        Texts(["system", "sample", "similarity", "nearest training sentence"], rows),
+        page.Texts(["system", "sample", "similarity", "nearest training sentence"], rows),
     ]
-    return Section("Samples at random, not chosen", blocks, examples)
+    return page.Section("Samples at random, not chosen", blocks, examples)

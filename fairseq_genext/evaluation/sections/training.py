@@ -8,7 +8,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.plots import picture
 from fairseq_genext.evaluation.results import Results
-from fairseq_genext.evaluation.sections.blocks import Paragraph, Pictures, Section
+from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.training_log import read_curves
 
 PHASES = {0: "generator alone", 1: "discriminator alone", 2: "in turns"}
@@ -100,7 +100,7 @@ def _phases(wide: pd.DataFrame) -> list[tuple[int, int]]:
     return [(int(update), int(phase)) for update, phase in changes.items() if phase in PHASES]
 
 
-def build(results: Results, folder: Path) -> Section:
+def build(results: Results, folder: Path) -> page.Section:
     """The section: the first seed of every system that was trained."""
     captions = {}
     for number, (name, logs) in enumerate(results.logs.items(), start=1):
@@ -112,5 +112,5 @@ def build(results: Results, folder: Path) -> Section:
         except ValueError as error:
             raise UsageError(f"{log}: {error}") from None
         captions[file] = f"Training of {label}"
-    shown = Paragraph("The first seed of every system.")
-    return Section("Training", [shown, Pictures(captions, wide=True)], {})
+    shown = page.Paragraph("The first seed of every system.")
+    return page.Section("Training", [shown, page.Pictures(captions, wide=True)], {})

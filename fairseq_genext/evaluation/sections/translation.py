@@ -8,18 +8,9 @@ import pandas as pd
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import translation
 from fairseq_genext.evaluation.metrics.significance import compare
-from fairseq_genext.evaluation.plots import picture
+from fairseq_genext.evaluation.plots import COLOURS, bars, picture
 from fairseq_genext.evaluation.results import Results, System
-from fairseq_genext.evaluation.sections.blocks import (
-    Heading,
-    Paragraph,
-    Pictures,
-    Points,
-    Section,
-    Table,
-    Texts,
-    notes,
-)
+from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.seeds import deviation
 from fairseq_genext.evaluation.tables import format_table
 from fairseq_genext.evaluation.training_log import read_curves
@@ -169,29 +160,6 @@ def findings(results: Results, means: list[dict], copied: dict) -> list[str]:
     return said
 
 
-def bleu_bars(results: Results, means: list[dict], path: Path) -> None:
-    """BLEU of every system of a table, a bar a decoding, with 95 % intervals."""
-    names = list(dict.fromkeys(row["system"] for row in means))
-    decodings = list(dict.fromkeys(row["decoding"] for row in means))
-    height = 0.8 / len(decodings)
-    with picture(path, figsize=(7, 1.5 + 0.5 * len(names))) as (_, axes):
-        for number, decoding in enumerate(decodings):
-            rows = [row for row in means if row["decoding"] == decoding]
-            bars = axes.barh(
-                [names.index(row["system"]) + (number + 0.5) * height - 0.4 for row in rows],
-                [row["bleu"] for row in rows], height, xerr=[row["bleu_ci"] for row in rows],
-                ecolor="grey", label=decoding,
-            )  # fmt: skip
-            axes.bar_label(bars, fmt="%.1f", padding=4, fontsize=8)
-        axes.set_yticks(range(len(names)), map(results.label, names))
-        axes.invert_yaxis()
-        axes.set_xlabel("BLEU")
-        axes.margins(x=0.1)
-        axes.grid(axis="x", alpha=0.3)
-        # Above the bars, where it hides none of their figures.
-        axes.legend(fontsize=8, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
-
-
 def learning_curves(curves: dict[str, pd.DataFrame], path: Path) -> None:
     """Held-out perplexity of several systems, against updates and against time.
 
@@ -224,7 +192,15 @@ def draw(
 ) -> dict[str, str]:
     """The pictures of a table; file name to caption."""
     captions = {f"translation_{number}.png": "BLEU with 95 % intervals, mean over seeds"}
-    bleu_bars(results, means, folder / f"translation_{number}.png")
+    table = pd.DataFrame(means)
+    table["system"] = table["system"].map(results.label)
+    bleu, errors = (
+        table.pivot(index="system", columns="decoding", values=figure).loc[
+            table["system"].unique(), table["decoding"].unique()
+        ]
+        for figure in ("bleu", "bleu_ci")
+    )
+    bars(bleu, errors, "BLEU", COLOURS[: len(bleu.columns)], folder / f"translation_{number}.png")
     logs = {system.label: results.logs[system.name].get(system.seeds[0]) for system in systems}
     curves = {label: read_curves(log) for label, log in logs.items() if log is not None}
     if curves:
@@ -234,7 +210,7 @@ def draw(
     return captions
 
 
-def examples(results: Results, systems: list[System], texts: dict[str, list[str]]) -> Texts:
+def examples(results: Results, systems: list[System], texts: dict[str, list[str]]) -> page.Texts:
     """Source, reference and translations of the first sentences, first decoding and seed."""
     shown = dict(texts)
     decoding = results.points[systems[0].name][systems[0].seeds[0]][0]["decoding"]
@@ -247,10 +223,10 @@ def examples(results: Results, systems: list[System], texts: dict[str, list[str]
         for lines in list(zip(*shown.values(), strict=True))[:SHOWN]
         for label, line in zip(shown, lines, strict=True)
     ]
-    return Texts(["system", "text"], rows)
+    return page.Texts(["system", "text"], rows)
 
 
-def build(results: Results, folder: Path) -> Section:
+def build(results: Results, folder: Path) -> page.Section:
     """The section: a table of systems for each title, the first one's findings in the box."""
     systems = results.of_kind("pairs", "translation")
     data = results.experiment["data"][systems[0].data]
@@ -273,26 +249,26 @@ def build(results: Results, folder: Path) -> Section:
         means = mean_over_seeds(results, runs)
         said = [("", line) for line in findings(results, means, copied)]
         note = (results.experiment.get("tables") or {}).get(title)
-        blocks += [Heading(title)] * (title is not None) + [Paragraph(note)] * bool(note)
+        blocks += [page.Heading(title)] * (title is not None) + [page.Paragraph(note)] * bool(note)
         if number == 1:
             box = said
         else:
-            blocks.append(Points(said))
+            blocks.append(page.Lines(said))
         labelled = [row | {"name": results.label(row["system"])} for row in means]
         shown = format_table([*labelled, {"name": COPY, **copied}], COLUMNS, **DECIMALS)
-        blocks += [Table(shown), Paragraph(EXPLANATION), *notes(members)]
-        blocks.append(Pictures(draw(results, members, means, number, folder)))
+        blocks += [page.Table(shown), page.Paragraph(EXPLANATION), *page.notes(members)]
+        blocks.append(page.Pictures(draw(results, members, means, number, folder)))
         named = [row | {"name": results.label(row["system"])} for row in runs]
         if len(runs) > len(means):
             seedwise = format_table(named, RUN_COLUMNS, **DECIMALS)
-            blocks.append(Table(seedwise, folded="Seed by seed"))
+            blocks.append(page.Table(seedwise, folded="Seed by seed"))
         tables.append(
             {"title": title, "note": note, "findings": [line for _, line in said]}
             | {"means": means, "runs": runs}
         )
-    blocks.append(Paragraph("; ".join(signatures)))
+    blocks.append(page.Paragraph("; ".join(signatures)))
     first = next(iter(by_table.values()))
-    blocks.append(Heading("Translations, in file order, not chosen"))
+    blocks.append(page.Heading("Translations, in file order, not chosen"))
     blocks.append(examples(results, first, {"source": source, "reference": references}))
     figures = {"copy_of_source": copied, "signatures": signatures, "tables": tables}
-    return Section("Translation", blocks, figures, box)
+    return page.Section("Translation", blocks, figures, box)

@@ -77,7 +77,7 @@ def test_tables_of_their_own(folder):
     # The first table's findings go to the box at the top, the second's stand above it.
     assert not any("good" in line for _, line in section.findings)
     (points,) = (
-        block for block in section.blocks if block.kind == "points" and not block.lines[0][0]
+        block for block in section.blocks if block.kind == "lines" and not block.lines[0][0]
     )
     assert points.lines[0][1].startswith("good, greedy: BLEU 79.8, above the 2.1 of copying")
 

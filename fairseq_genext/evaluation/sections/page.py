@@ -1,4 +1,4 @@
-"""What a section is made of; the two templates render every kind of block."""
+"""What sections of a page are made of; the two templates render every kind of block."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -25,11 +25,11 @@ class Heading:
 
 
 @dataclass
-class Points:
+class Lines:
     """A list; each line has a name in front, which may be empty."""
 
     lines: list[tuple[str, str]]
-    kind = "points"
+    kind = "lines"
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Section:
     findings: list[tuple[str, str]] = field(default_factory=list)
 
 
-def notes(systems: Iterable[System]) -> list[Points]:
+def notes(systems: Iterable[System]) -> list[Lines]:
     """What to know when reading the systems' rows: a block, or none."""
     lines = [(system.label, system.note) for system in systems if system.note]
-    return [Points(lines)] if lines else []
+    return [Lines(lines)] if lines else []
