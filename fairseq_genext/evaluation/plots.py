@@ -36,13 +36,16 @@ def picture(path: Path, rows: int = 1, columns: int = 1, dpi: int = 150, **optio
         plt.close(figure)
 
 
-def bars(means: pd.DataFrame, errors: pd.DataFrame, label: str, colours, path: Path) -> None:
+def bars(
+    means: pd.DataFrame, errors: pd.DataFrame, label: str, decimals: int, colours: list, path: Path
+) -> None:
     """Horizontal bars in groups, each with its error.
 
     Args:
         means: a row a group, a column a bar of every group.
         errors: half the lengths of the error bars, in the same form.
         label: what is measured.
+        decimals: of the figures at the bars.
         colours: one a column.
         path: PNG to write.
     """
@@ -53,7 +56,7 @@ def bars(means: pd.DataFrame, errors: pd.DataFrame, label: str, colours, path: P
         )
         for drawn in axes.containers:
             if hasattr(drawn, "patches"):
-                axes.bar_label(drawn, fmt="%.3g", padding=4, fontsize=8)
+                axes.bar_label(drawn, fmt=f"%.{decimals}f", padding=4, fontsize=8)
         axes.invert_yaxis()
         axes.set(xlabel=label, ylabel="")
         axes.margins(x=0.1)

@@ -24,6 +24,13 @@ HELD_OUT = "held_out"
 HELD_OUT_IMAGES = "held_out_images"
 CONDITIONS = ("temperature", "top_p", "decoding", "updates")
 FILES = ("samples", "translations", "images")
+# What every point of a kind of data has.
+NEEDED = {
+    "sentences": ("samples", "num_samples", "bleu_3", "self_bleu_3"),
+    "pairs": ("decoding", "translations"),
+    "oracle": ("temperature", "oracle_nll", "test_nll", "self_bleu_2", "duplicates"),
+    "images": ("updates", "images", "frechet"),
+}
 # A start's training is part of what a system has cost.
 ADDED = ("updates", "seconds", "processor_seconds", "tokens_seen")
 # Names that mean one thing in a file, and several in a table of all files.
@@ -105,9 +112,8 @@ class Results:
                 rows += self._measured(name, seed, where)
         for name in (HELD_OUT, HELD_OUT_IMAGES):
             if self._file(name, None).exists():
-                rows += self._measured(
-                    name, None, {"system": name, "family": "held-out", "seed": None}
-                )
+                where = {"system": name, "family": "held-out", "seed": None}
+                rows += self._measured(name, None, where)
         columns = ["system", "family", "seed", *CONDITIONS, "figure", "value", "ci"]
         self.table = pd.DataFrame(rows, columns=columns).astype({"seed": "Int64"})
         self._plain: dict[tuple[str, str], dict[int | None, tuple]] = {}
@@ -147,7 +153,11 @@ class Results:
         if not read["points"]:
             raise UsageError(f"{path} has no points")
         points, rows = [], []
+        needed = NEEDED[self.kind(self.systems[name])] if name in self.systems else ()
         for entry in read["points"]:
+            for key in needed:
+                if key not in entry:
+                    raise UsageError(f"{path} has a point without {key!r}")
             point = {POINT_NAMES.get(key, key): value for key, value in entry.items()}
             point |= {key: self.folder / point[key] for key in FILES if key in point}
             points.append(point)
@@ -204,8 +214,7 @@ class Results:
 
     def at_temperature_1(self, name: str, seed: int | None) -> dict | None:
         """The point that stands for a system: temperature 1, no top-p."""
-        points = self.points[name][seed]
-        return next(filter(_is_plain, points), None)
+        return next(filter(_is_plain, self.points[name][seed]), None)
 
     def values(self, name: str, figure: str) -> dict[int | None, float]:
         """A figure by seed: a cost of the training, or of the samples at temperature 1."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fairseq_genext.data.images import read_split
+from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.image_grid import write_grid
 from fairseq_genext.evaluation.image_quality import LEAST_SHARE, read_samples, table
 from fairseq_genext.evaluation.plots import picture
@@ -61,6 +62,8 @@ def draw(rows: list[dict], held_out: dict, path: Path) -> None:
 def build(results: Results, folder: Path) -> page.Section:
     """The section; grids and curves are those of the first seed."""
     systems = results.of_kind("images", "images")
+    if HELD_OUT_IMAGES not in results.points:
+        raise UsageError(f"{results.folder}/measured/{HELD_OUT_IMAGES}.json does not exist")
     held_out = results.points[HELD_OUT_IMAGES][None][0]
     settings = results.settings[systems[0].name][systems[0].seeds[0]]
     real = read_split(results.folder / settings["real"], "train")

@@ -67,10 +67,10 @@ class Columns:
 
 @dataclass
 class Texts:
-    """Rows of running text under headings; the first column says whose it is."""
+    """Groups of rows of running text under headings; the first column says whose it is."""
 
     headings: list[str]
-    rows: list[list[str]]
+    groups: list[list[list[str]]]
     kind = "texts"
 
 

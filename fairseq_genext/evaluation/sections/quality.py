@@ -158,7 +158,7 @@ def draw(results: Results, names: list[str], folder: Path) -> dict[str, str]:
     if names[-1] == HELD_OUT:
         colours[-1] = "black"
     bars(
-        pd.DataFrame(means), pd.DataFrame(errors), "against held-out text", colours,
+        pd.DataFrame(means), pd.DataFrame(errors), "against held-out text", 3, colours,
         folder / "quality_bars.png",
     )  # fmt: skip
     points = [

@@ -39,12 +39,13 @@ def read_examples(results: Results) -> dict[str, dict]:
 def build(results: Results, folder: Path) -> page.Section:
     """The section."""
     examples = read_examples(results)
-    rows = [
-        [results.label(name) if number == 0 else "", row["sample"], f"{row['similarity']:.2f}",
-         row["training"]]
+    groups = [
+        [
+            [results.label(name), row["sample"], f"{row['similarity']:.2f}", row["training"]]
+            for row in example["nearest"]
+        ]
         for name, example in examples.items()
-        for number, row in enumerate(example["nearest"])
-    ]  # fmt: skip
+    ]
     blocks = [
         page.Paragraph("The first of the first seed at temperature 1."),
         page.Columns(
@@ -55,6 +56,6 @@ def build(results: Results, folder: Path) -> page.Section:
             "Similarity: cosine of TF-IDF over words and word pairs; 1.00 is a copy. Held-out text "
             "shows how near honest text comes."
         ),
-        page.Texts(["system", "sample", "similarity", "nearest training sentence"], rows),
+        page.Texts(["system", "sample", "similarity", "nearest training sentence"], groups),
     ]
     return page.Section("Samples at random, not chosen", blocks, examples)

@@ -200,7 +200,8 @@ def draw(
         ]
         for figure in ("bleu", "bleu_ci")
     )
-    bars(bleu, errors, "BLEU", COLOURS[: len(bleu.columns)], folder / f"translation_{number}.png")
+    colours = COLOURS[: len(bleu.columns)]
+    bars(bleu, errors, "BLEU", 1, colours, folder / f"translation_{number}.png")
     logs = {system.label: results.logs[system.name].get(system.seeds[0]) for system in systems}
     curves = {label: read_curves(log) for label, log in logs.items() if log is not None}
     if curves:
@@ -218,12 +219,9 @@ def examples(results: Results, systems: list[System], texts: dict[str, list[str]
         for point in results.points[system.name][system.seeds[0]]:
             if point["decoding"] == decoding:
                 shown[system.label] = read_lines(point["translations"])
-    rows = [
-        [label, line]
-        for lines in list(zip(*shown.values(), strict=True))[:SHOWN]
-        for label, line in zip(shown, lines, strict=True)
-    ]
-    return page.Texts(["system", "text"], rows)
+    sentences = list(zip(*shown.values(), strict=True))[:SHOWN]
+    groups = [[list(row) for row in zip(shown, lines, strict=True)] for lines in sentences]
+    return page.Texts(["system", "text"], groups)
 
 
 def build(results: Results, folder: Path) -> page.Section:
@@ -244,10 +242,11 @@ def build(results: Results, folder: Path) -> page.Section:
     for system in systems:
         by_table.setdefault(system.table, []).append(system)
     blocks, tables, box, signatures = [], [], [], []
+    about = "Translation" if len(results.experiment["data"]) > 1 else ""
     for number, (title, members) in enumerate(by_table.items(), start=1):
         runs, signatures = measure_runs(results, members, references)
         means = mean_over_seeds(results, runs)
-        said = [("", line) for line in findings(results, means, copied)]
+        said = [(about, line) for line in findings(results, means, copied)]
         note = (results.experiment.get("tables") or {}).get(title)
         blocks += [page.Heading(title)] * (title is not None) + [page.Paragraph(note)] * bool(note)
         if number == 1:

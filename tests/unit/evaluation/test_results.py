@@ -123,6 +123,10 @@ def more_samples(measured):
     measured["points"][0]["num_samples"] = 3
 
 
+def no_bleu(measured):
+    del measured["points"][2]["bleu_3"]
+
+
 def setting(**changes):
     return lambda measured: measured["settings"].update(changes)
 
@@ -131,6 +135,7 @@ def setting(**changes):
     ("change", "says"),
     [
         (no_temperature_1, "lm was not sampled at temperature 1"),
+        (no_bleu, "lm.2.json has a point without 'bleu_3'"),
         (more_samples, "lm.2.json has 3 samples a point, and .*lm.1.json has 2"),
         (setting(num_references=5), "lm.2.json has 5 references, and .*lm.1.json has 3"),
         (setting(encoder="x"), "lm.2.json has x as encoder, and .*lm.1.json has LSA"),

@@ -1,7 +1,9 @@
 """Images over training."""
 
 import experiments
+import pytest
 
+from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.results import Results
 from fairseq_genext.evaluation.sections import images
 
@@ -21,6 +23,13 @@ def test_section(tmp_path):
         "held-out real images", "10 updates", "2,000 updates"
     ]  # fmt: skip
     assert table.frame["smallest class ↑"].tolist() == ["25.0 %", "0.0 %", "25.0 %"]
+
+
+def test_without_real_images(tmp_path):
+    experiments.images(tmp_path)
+    (tmp_path / "measured/held_out_images.json").unlink()
+    with pytest.raises(UsageError, match="measured/held_out_images.json does not exist"):
+        images.build(Results(tmp_path), tmp_path)
 
 
 def test_the_best_checkpoint_is_named_where_it_is_not_the_last(tmp_path):

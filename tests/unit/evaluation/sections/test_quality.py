@@ -12,6 +12,7 @@ def text_systems(folder, bleu: dict[str, list[float]], families: dict[str, str],
     points = {}
     for name, values in bleu.items():
         point = {"temperature": 1, "top_p": 1, "self_bleu_3": 0.4, "num_samples": 2}
+        point["samples"] = "samples.txt"
         points[name] = {
             seed: [point | {"bleu_3": value} | ({"bleu_3_ci": interval} if interval else {})]
             for seed, value in enumerate(values)

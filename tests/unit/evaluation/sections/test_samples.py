@@ -15,6 +15,5 @@ def test_examples(tmp_path):
     assert first["training"] == first["sample"] == "the king made bread"
     assert first["similarity"] == pytest.approx(1)
     assert second["training"] == "a man saw the land" and 0 < second["similarity"] < 1
-    rows = section.blocks[-1].rows
-    assert rows[0] == ["lm", "the king made bread", "1.00", "the king made bread"]
-    assert rows[1][0] == ""  # the system is named once
+    first, *_ = section.blocks[-1].groups
+    assert first[0] == ["lm", "the king made bread", "1.00", "the king made bread"]
