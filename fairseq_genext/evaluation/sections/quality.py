@@ -194,6 +194,9 @@ def build(results: Results, folder: Path) -> page.Section:
         "standard deviation over seeds, or, for one seed, half the 95 % interval over samples.",
         EXPLANATION,
     ]
+    real = results.values(HELD_OUT, "num_samples").get(None, first["num_samples"])
+    if real != first["num_samples"]:
+        small.append(f"Held-out text has {real:,.0f} lines alone, which makes it more varied.")
     if encoder:
         small.append(f"Fréchet distance: encoder {encoder}.")
     small.append("In the findings, “within error” means no difference at 95 %.")
