@@ -53,7 +53,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["fairseq_genext", "fairseq_genext.*"]),
-    package_data={"fairseq_genext.evaluation.reporting": ["templates/*"]},
+    package_data={"fairseq_genext.evaluation": ["templates/*"]},
     python_requires=">=3.11,<3.13",
     install_requires=[
         # fairseq main as wheels; the fairseq of PyPI cannot be installed on Python 3.11.

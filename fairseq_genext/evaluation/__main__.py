@@ -22,7 +22,7 @@ from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.metrics.encoders import build_encoder
 from fairseq_genext.evaluation.metrics.lm_score import ScoringLM, lm_score
 from fairseq_genext.evaluation.metrics.samples import HEADINGS, measure, measure_embeddings
-from fairseq_genext.evaluation.reporting.tables import DECIMALS
+from fairseq_genext.evaluation.tables import DECIMALS
 from fairseq_genext.files import read_samples, read_tokens, write_whole
 
 

@@ -1,4 +1,4 @@
-"""Quality and diversity of generated images, beside real ones.
+"""Quality and diversity of generated images, against real ones.
 
     python -m fairseq_genext.evaluation.image_quality REAL SAMPLES.npy … [--output PREFIX]
 
@@ -26,7 +26,7 @@ from sklearn.neural_network import MLPClassifier
 from fairseq_genext.data.images import Images, read_images, read_split
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.metrics.frechet import frechet_distance
-from fairseq_genext.evaluation.reporting.tables import format_table
+from fairseq_genext.evaluation.tables import format_table
 from fairseq_genext.files import write_whole
 
 HIDDEN = (256, 64)
@@ -64,7 +64,7 @@ class ImageClassifier:
         return values
 
 
-class Yardstick:
+class ImageMetrics:
     """Measures samples against real images.
 
     Args:
@@ -234,18 +234,18 @@ def main() -> None:
     parser.add_argument("--output", help="also write OUTPUT.md and OUTPUT.json")
     args = parser.parse_args()
     samples = {path: read_samples(path) for path in args.samples}
-    yardstick = Yardstick(*read_real(args.real))
-    rows = [yardstick.held_out()]
-    rows += [yardstick.measure(pixels, str(path)) for path, pixels in samples.items()]
+    metrics = ImageMetrics(*read_real(args.real))
+    rows = [metrics.held_out()]
+    rows += [metrics.measure(pixels, str(path)) for path, pixels in samples.items()]
     text = (
         f"{table(rows).to_markdown(index=False, disable_numparse=True)}\n\n"
-        f"{yardstick.explanation()}\n"
+        f"{metrics.explanation()}\n"
     )
     print(text)
     if args.output:
         figures = {
-            "features": yardstick.features,
-            "classifier_accuracy": yardstick.accuracy,
+            "features": metrics.features,
+            "classifier_accuracy": metrics.accuracy,
             "rows": rows,
         }
         write_whole(f"{args.output}.md", text)

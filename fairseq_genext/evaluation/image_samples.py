@@ -19,7 +19,7 @@ from fairseq import utils
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.checkpoints import describe_checkpoint, load_model
-from fairseq_genext.evaluation.reporting.image_grid import write_grid
+from fairseq_genext.evaluation.image_grid import write_grid
 from fairseq_genext.files import write_whole
 from fairseq_genext.models.gan_image import GANImage, Generator
 

@@ -29,7 +29,7 @@ from fairseq_genext.evaluation.checkpoints import load_model, require_checkpoint
 from fairseq_genext.evaluation.metrics.bootstrap import half_width
 from fairseq_genext.evaluation.metrics.diversity import duplicate_share
 from fairseq_genext.evaluation.metrics.ngram_bleu import mean_scores, self_bleu_scores
-from fairseq_genext.evaluation.reporting.tables import format_table
+from fairseq_genext.evaluation.tables import format_table
 from fairseq_genext.files import write_whole
 from fairseq_genext.modules.conditions import draw_condition
 from fairseq_genext.modules.samplers import SampleLength, ancestral, unroll

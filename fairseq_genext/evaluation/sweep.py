@@ -25,14 +25,14 @@ import pandas as pd
 from fairseq_genext.evaluation.checkpoints import named_checkpoints
 from fairseq_genext.evaluation.metrics.samples import HEADINGS
 from fairseq_genext.evaluation.metrics.text_metrics import TextMetrics
-from fairseq_genext.evaluation.reporting.plane import quality_diversity_curves
-from fairseq_genext.evaluation.reporting.tables import format_table
+from fairseq_genext.evaluation.quality_diversity import quality_diversity_curves
 from fairseq_genext.evaluation.sample import (
     Sampling,
     add_sampling_flags,
     read_sampling_flags,
     sample_point,
 )
+from fairseq_genext.evaluation.tables import format_table
 from fairseq_genext.files import read_samples, read_tokens, write_whole
 
 COLUMNS = {"system": "system", "temperature": "temperature", "top_p": "top-p"} | {

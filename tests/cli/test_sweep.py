@@ -4,13 +4,13 @@ import json
 import subprocess
 import sys
 
+import experiments
 import pytest
-import yaml
 from commands import run
 from PIL import Image
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import comparison
+from fairseq_genext.evaluation import report
 from fairseq_genext.evaluation import sweep as command
 from fairseq_genext.evaluation.hypotheses import hypotheses
 from fairseq_genext.evaluation.metrics.samples import measure
@@ -133,33 +133,34 @@ def test_samples_once_and_again_where_settings_or_checkpoint_changed(swept, monk
 
 def test_report_of_a_real_sweep(swept, monkeypatch):
     folder, _ = swept
-    manifest = {
-        "title": "tiny",
-        "references": "test.en",
-        "anchor": "valid.en",
-        "train": "train.en",
-        "sweeps": {3: "swept/sweep.json"},
-        "systems": [
-            {"name": "gpt", "family": "likelihood", "runs": [{"seed": 3, "log": "gpt.log"}]},
-            {
-                "name": "gan",
-                "family": "gan",
-                "start": "gpt",
-                "runs": [{"seed": 3, "log": "gan.log", "parameters": 1234}],
-            },
-        ],
+    written = json.loads((folder / "swept/sweep.json").read_text())
+    points = {
+        name: {3: [point | {"samples": f"swept/{point['samples']}"} for point in measured]}
+        for name, measured in written["systems"].items()
     }
-    (folder / "manifest.yaml").write_text(yaml.safe_dump(manifest))
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr("sys.argv", ["comparison", "manifest.yaml", "--output", "report"])
-    comparison.main()
-    figures = json.loads((folder / "report/comparison.json").read_text())
-    written = folder / "swept/sweep.json"
-    gan = figures["systems"][1]["figures"]
-    assert gan["bleu_3"]["values"] == [systems(folder)["gan"][1]["bleu_3"]]
-    assert figures["adversarial_training"][0]["verdict"].endswith("one seed alone")
-    held_out = figures["held_out"]["bleu_3"]
-    assert held_out == pytest.approx(json.loads(written.read_text())["anchor"]["bleu_3"])
+    held_out = {"temperature": None, "samples": "valid.en", **written["anchor"]}
+    plain = {"data": "text", "seeds": [3]}
+    experiments.write_experiment(
+        folder,
+        {
+            "gpt": {**plain, "family": "likelihood"},
+            "gan": {**plain, "family": "gan", "start": "gpt"},
+        },
+        {**points, "held_out": {None: [held_out]}},
+        written["settings"],
+        {"gpt": {3: {"log": "gpt.log"}}, "gan": {3: {"log": "gan.log", "parameters": 1234}}},
+        data={"text": {"kind": "sentences", "folder": "."}},
+        report=["quality", "curves", "gains", "training"],
+    )
+    monkeypatch.setattr("sys.argv", ["report", str(folder)])
+    report.main()
+    figures = json.loads((folder / "report/report.json").read_text())
+    gan = figures["quality"]["systems"]["gan"]
+    assert gan["bleu_3"]["values"] == {"3": systems(folder)["gan"][1]["bleu_3"]}
+    assert figures["gains"]["systems"][0]["verdict"].endswith("one seed alone")
+    assert figures["quality"]["systems"]["held_out"]["bleu_3"]["mean"] == pytest.approx(
+        written["anchor"]["bleu_3"]
+    )
     assert any(line.startswith("Caution") for line in figures["findings"])
     assert len(list((folder / "report").glob("training_*.png"))) == 2
 

@@ -4,14 +4,13 @@ import json
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
 from fairseq_genext.data.images import Images
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import image_quality, image_report
-from fairseq_genext.evaluation.image_quality import Yardstick, verdict
-from fairseq_genext.evaluation.reporting.image_grid import write_grid
+from fairseq_genext.evaluation import image_quality
+from fairseq_genext.evaluation.image_grid import write_grid
+from fairseq_genext.evaluation.image_quality import ImageMetrics, verdict
 
 CLASSES = 4
 
@@ -26,24 +25,24 @@ def stripes(number: int, seed: int, classes=range(CLASSES)) -> Images:
 
 
 @pytest.fixture(scope="module")
-def yardstick():
-    return Yardstick(stripes(400, seed=1), stripes(100, seed=2))
+def metrics():
+    return ImageMetrics(stripes(400, seed=1), stripes(100, seed=2))
 
 
-def test_good_samples(yardstick):
-    assert yardstick.accuracy == 1.0
-    row = yardstick.measure(stripes(200, seed=3).pixels, "good")
+def test_good_samples(metrics):
+    assert metrics.accuracy == 1.0
+    row = metrics.measure(stripes(200, seed=3).pixels, "good")
     assert row["shares"] == {str(label): 0.25 for label in range(CLASSES)}
     assert row["smallest_share"] == 0.25 and row["sure"] > 0.9 and row["number"] == 200
     assert row["verdict"] == "all 4 classes reach 3 %"
 
 
-def test_collapsed_samples_are_called_that(yardstick):
+def test_collapsed_samples_are_called_that(metrics):
     pixels = stripes(198, seed=3, classes=[0, 2]).pixels
-    row = yardstick.measure(np.concatenate([pixels, stripes(2, 4, [1]).pixels]), "collapsed")
+    row = metrics.measure(np.concatenate([pixels, stripes(2, 4, [1]).pixels]), "collapsed")
     assert row["shares"] == {"0": 0.495, "1": 0.01, "2": 0.495, "3": 0.0}
     assert row["verdict"] == "collapsed: classes below 3 %: 1 (1.0 %), 3 (0.0 %)"
-    assert row["frechet"] > 10 * yardstick.held_out()["frechet"]
+    assert row["frechet"] > 10 * metrics.held_out()["frechet"]
 
 
 def test_3_per_cent_is_enough():
@@ -53,12 +52,12 @@ def test_3_per_cent_is_enough():
 
 def test_without_labels_the_distance_is_on_pixels():
     one, other = (Images(stripes(200, seed).pixels) for seed in (1, 2))
-    yardstick = Yardstick(one, other)
-    assert yardstick.features == "pixels"
-    row = yardstick.measure(np.roll(other.pixels, 1, axis=1), "rolled")
+    metrics = ImageMetrics(one, other)
+    assert metrics.features == "pixels"
+    row = metrics.measure(np.roll(other.pixels, 1, axis=1), "rolled")
     assert row.keys() == {"name", "number", "frechet"}
     # A constant shift of every pixel by 51/255: 16 times 0.2².
-    dark = Yardstick(Images(one.pixels // 2), Images(one.pixels // 2))
+    dark = ImageMetrics(Images(one.pixels // 2), Images(one.pixels // 2))
     assert dark.measure(one.pixels // 2 + 51, "lighter")["frechet"] == pytest.approx(16 * 0.04)
 
 
@@ -69,14 +68,14 @@ def test_without_labels_the_distance_is_on_pixels():
         (np.zeros((1, 4, 4), np.uint8), "at least two images"),
     ],
 )
-def test_samples_that_cannot_be_measured(yardstick, pixels, says):
+def test_samples_that_cannot_be_measured(metrics, pixels, says):
     with pytest.raises(UsageError, match=says):
-        yardstick.measure(pixels, "these")
+        metrics.measure(pixels, "these")
 
 
 def test_one_class_only():
     with pytest.raises(UsageError, match="all of one class"):
-        Yardstick(stripes(10, 1, [0]), stripes(10, 2, [0]))
+        ImageMetrics(stripes(10, 1, [0]), stripes(10, 2, [0]))
 
 
 def save(folder, number: int, name: str) -> Images:
@@ -128,40 +127,3 @@ def test_grid(tmp_path):
     assert grid.shape == (2 * (2 * 4 + 1), 2 * (10 * 6 + 1))
     # The middle of the twelfth image: second row, second column.
     assert grid[2 * (1 + 4 + 1), 2 * (1 + 6 + 2)] == 220
-
-
-def test_report(tmp_path, monkeypatch):
-    (tmp_path / "real").mkdir()
-    images = save(tmp_path, 300, "real/train.npz")
-    save(tmp_path, 100, "real/valid.npz")
-    np.save(tmp_path / "early.npy", images.pixels[images.labels == 0])
-    np.save(tmp_path / "late.npy", images.pixels[:200])
-    (tmp_path / "train.log").write_text(
-        '{"num_updates": "1", "d_loss": "0.7", "g_loss": "0.6"}\n'
-        '{"num_updates": "2", "d_loss": "0.6", "g_loss": "0.7"}\n'
-    )
-    manifest = {
-        "title": "An <image> GAN",
-        "real": "real",
-        "log": "train.log",
-        "parameters": 1234,
-        "checkpoints": [
-            {"updates": 10, "samples": "early.npy"}, {"updates": 2000, "samples": "late.npy"}
-        ],
-    }  # fmt: skip
-    (tmp_path / "m.yaml").write_text(yaml.safe_dump(manifest))
-    argv = ["report", str(tmp_path / "m.yaml"), "--output", str(tmp_path / "out")]
-    monkeypatch.setattr("sys.argv", argv)
-    image_report.main()
-    figures = json.loads((tmp_path / "out" / "image_report.json").read_text())
-    early, late = figures["checkpoints"]
-    assert early["verdict"].startswith("collapsed") and late["smallest_share"] == 0.25
-    assert figures["findings"][1] == "All 4 classes reach 3 %." and figures["source"] == "made up"
-    page = (tmp_path / "out" / "image_report.html").read_text()
-    assert page.count("data:image/png") == 5 and "An &lt;image&gt; GAN" in page
-    markdown = (tmp_path / "out" / "image_report.md").read_text()
-    assert "1,234 parameters" in markdown and "[after 2,000 updates](grid_002000.png)" in markdown
-    for change in ({"checkpoints": []}, {"checkpoints": [{"updates": 1}]}):
-        (tmp_path / "m.yaml").write_text(yaml.safe_dump({**manifest, **change}))
-        with pytest.raises(UsageError, match="checkpoints"):
-            image_report.main()

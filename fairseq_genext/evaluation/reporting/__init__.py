@@ -1,1 +1,0 @@
-"""What reports are made of: manifests, figures of several seeds, tables, plots, findings, pages."""

@@ -1,0 +1,153 @@
+"""Temperature curves: whether a GAN is above what a likelihood model reaches at any temperature.
+
+A lower temperature gives more quality and less diversity, so a single one shows nothing (Caccia et
+al. 2020, https://arxiv.org/abs/1811.02549).
+"""
+
+import json
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fairseq_genext.evaluation.quality_diversity import quality_diversity_curves
+from fairseq_genext.evaluation.results import HELD_OUT, Results, System
+from fairseq_genext.evaluation.sections import page
+from fairseq_genext.evaluation.seeds import SIDES, one_seed, sign_of_mean, spread
+from fairseq_genext.evaluation.tables import format_table
+
+ORDERS = (3, 4)
+COLUMNS = {
+    "name": "GAN",
+    "curve": "temperature curve of",
+    "seeds": "seeds",
+    "gap": "BLEU-3 less the curve's",
+    "verdict": "verdict",
+}
+EXPLANATION = (
+    "Filled marks on a line are temperatures, the large one temperature 1 with bars of one "
+    "deviation; open marks are top-p at temperature 1. The star is held-out text: good samples are "
+    "near it. A lower temperature gives quality and takes diversity, so only a system whose curve "
+    "is above another's is better."
+)
+EXPLANATION_OF_GAPS = (
+    "Does a GAN reach what a likelihood model does not reach at some other temperature (Caccia et "
+    "al. 2020)? BLEU-3 of the GAN at temperature 1 less that of the curve at the same Self-BLEU-3. "
+    "The curve is interpolated between its temperatures, seed by seed, and not continued beyond "
+    "them."
+)
+
+
+def bleu_on_curve(curve: list[dict], self_bleu: float) -> float | None:
+    """BLEU-3 of a temperature curve at a Self-BLEU-3, by linear interpolation.
+
+    Args:
+        curve: measured points; those with top-p below 1 are left out.
+        self_bleu: where to look.
+
+    Returns:
+        None outside the curve, which is not extrapolated.
+    """
+    points = sorted((p["self_bleu_3"], p["bleu_3"]) for p in curve if p.get("top_p", 1) == 1)
+    places, heights = zip(*points, strict=True)
+    if not places[0] <= self_bleu <= places[-1]:
+        return None
+    return float(np.interp(self_bleu, places, heights))
+
+
+def curve_gaps(results: Results, systems: list[System]) -> list[dict]:
+    """Every GAN at temperature 1 against the curve of every likelihood-trained system.
+
+    ``gap`` is BLEU-3 of the GAN less that of the curve at the same Self-BLEU-3, for every seed that
+    both have and whose curve reaches so far; its ``verdict`` is above, within error, below, or
+    outside the curve.
+    """
+    rows = []
+    for gan in (system for system in systems if system.family == "gan"):
+        for other in (system for system in systems if system.family == "likelihood"):
+            gaps = []
+            for seed in (seed for seed in gan.seeds if seed in other.seeds):
+                point = results.at_temperature_1(gan.name, seed)
+                height = bleu_on_curve(results.points[other.name][seed], point["self_bleu_3"])
+                if height is not None:
+                    gaps.append(point["bleu_3"] - height)
+            row = {"system": gan.name, "curve": other.name, "gap": gaps, "sign": None}
+            row["verdict"] = "outside the curve"
+            if gaps:
+                row["sign"] = sign_of_mean(gaps)
+                row["verdict"] = SIDES[row["sign"]] + one_seed(gaps)
+            rows.append(row)
+    return rows
+
+
+def mean_curves(results: Results, systems: list[System]) -> pd.DataFrame:
+    """A row a system and point: BLEU and Self-BLEU, means over seeds and deviations (``…_sd``)."""
+    table = results.table
+    names = [f"{kind}_{order}" for kind in ("bleu", "self_bleu") for order in ORDERS]
+    order = [system.name for system in systems]
+    chosen = table[
+        table["system"].isin(order) & table["figure"].isin(names) & table["temperature"].notna()
+    ]
+    points = chosen.groupby(
+        ["system", "family", "temperature", "top_p", "figure"], sort=False, observed=True
+    )["value"]  # fmt: skip
+    wide = points.agg(["mean", "std", "count"]).unstack("figure")
+    curves = wide["mean"].join(wide["std"].add_suffix("_sd"))
+    curves.insert(0, "seeds", wide["count"].min(axis=1).astype(int))
+    curves = curves.reset_index()
+    curves["order"] = curves["system"].map(order.index)
+    return curves.sort_values(["order", "temperature", "top_p"]).drop(columns="order")
+
+
+def finding(results: Results, gaps: list[dict]) -> list[tuple[str, str]]:
+    """Each GAN against the curve that leaves it the furthest behind."""
+    if not gaps:
+        return []
+    sides: dict[str, list[str]] = {"above": [], "within error": [], "below": [], "not reached": []}
+    for name in dict.fromkeys(row["system"] for row in gaps):
+        label = results.label(name)
+        rows = [row for row in gaps if row["system"] == name and row["gap"]]
+        if not rows:
+            sides["not reached"].append(label)
+            continue
+        worst = min(rows, key=lambda row: (row["sign"], statistics.fmean(row["gap"])))
+        told = f"{label} ({spread(worst['gap'], signed=True)}{one_seed(worst['gap'])})"
+        sides[SIDES[worst["sign"]]].append(told)
+    sides["above"] = sides["above"] or ["no GAN"]
+    told = "; ".join(f"{side}: {', '.join(names)}" for side, names in sides.items() if names)
+    told = (
+        "GANs against likelihood models at the temperature that is as varied (BLEU-3 at equal "
+        f"Self-BLEU-3); {told}."
+    )
+    return [("Both at once", told)]
+
+
+def build(results: Results, folder: Path) -> page.Section:
+    """The section."""
+    systems = results.of_kind("sentences", "curves")
+    curves, gaps = mean_curves(results, systems), curve_gaps(results, systems)
+    labelled = curves.assign(system=curves["system"].map(results.label))
+    held_out = results.at_temperature_1(HELD_OUT, None) if HELD_OUT in results.points else None
+    captions = {}
+    for order in ORDERS:
+        name = f"curves_{order}.png"
+        quality_diversity_curves(labelled, order, folder / name, held_out)
+        captions[name] = f"Quality against sameness, n-grams up to {order}, mean over seeds"
+    blocks = [page.Pictures(captions), page.Paragraph(EXPLANATION)]
+    rows = [
+        {
+            "name": results.label(row["system"]), "curve": results.label(row["curve"]),
+            "seeds": str(len(row["gap"])), "gap": spread(row["gap"], signed=True),
+            "verdict": row["verdict"],
+        }
+        for row in gaps
+    ]  # fmt: skip
+    if rows:
+        blocks += [
+            page.Table(format_table(rows, COLUMNS), words=True),
+            page.Paragraph(EXPLANATION_OF_GAPS),
+        ]
+    figures = {"gaps": gaps, "curves": json.loads(curves.to_json(orient="records"))}
+    title = "The same systems at other temperatures"
+    return page.Section(title, blocks, figures, finding(results, gaps))

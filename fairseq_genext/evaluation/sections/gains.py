@@ -1,0 +1,94 @@
+"""What adversarial training changed: every GAN against the system that it started from."""
+
+from pathlib import Path
+
+from fairseq_genext.evaluation.results import Results, System
+from fairseq_genext.evaluation.sections import page
+from fairseq_genext.evaluation.seeds import one_seed, sign_of_mean, spread
+from fairseq_genext.evaluation.tables import format_table
+
+TITLE = "What adversarial training changed"
+FIGURES = ("bleu_3", "self_bleu_3")
+COLUMNS = {
+    "name": "GAN",
+    "start": "started from",
+    "bleu_3 before": "BLEU-3 before",
+    "bleu_3 after": "after",
+    "bleu_3 difference": "difference",
+    "self_bleu_3 before": "Self-BLEU-3 before",
+    "self_bleu_3 after": "after",
+    "self_bleu_3 difference": "difference",
+    "verdict": "better BLEU-3 at no worse Self-BLEU-3",
+}
+EXPLANATION = (
+    "Before: the system that the GAN started from, of the same seed. “Yes” needs a BLEU-3 that is "
+    "higher beyond error, and a Self-BLEU-3 that is not."
+)
+
+
+def gains(results: Results, systems: list[System]) -> list[dict]:
+    """What adversarial training brought each GAN that has a start, seed by seed.
+
+    ``better`` is whether BLEU-3 surely rose while Self-BLEU-3 did not surely rise; ``verdict`` says
+    so with the reason.
+    """
+    rows = []
+    for system in systems:
+        if system.start is None or system.family != "gan":
+            continue
+        row: dict = {"system": system.name, "start": system.start}
+        for figure in FIGURES:
+            before, after = (
+                [results.values(name, figure)[seed] for seed in system.seeds]
+                for name in (system.start, system.name)
+            )
+            row[figure] = {"before": before, "after": after}
+            row[figure]["difference"] = [b - a for a, b in zip(before, after, strict=True)]
+        quality, sameness = (sign_of_mean(row[figure]["difference"]) for figure in FIGURES)
+        row["better"] = quality > 0 and sameness <= 0
+        reasons = []
+        if quality <= 0:
+            reasons.append("BLEU-3 " + ("lower" if quality < 0 else "within error"))
+        if sameness > 0:
+            reasons.append("Self-BLEU-3 higher")
+        told = "yes" if row["better"] else f"no: {', '.join(reasons)}"
+        row["verdict"] = told + one_seed(system.seeds)
+        rows.append(row)
+    return rows
+
+
+def finding(results: Results, found: list[dict]) -> list[tuple[str, str]]:
+    """How many GANs are better than their start, and by how much."""
+    if not found:
+        return []
+    better = [
+        f"{results.label(row['system'])} {spread(row['bleu_3']['difference'], signed=True)}"
+        for row in found
+        if row["better"]
+    ]
+    alone = one_seed(min((row["bleu_3"]["difference"] for row in found), key=len))
+    told = (
+        f"after likelihood, it gave better BLEU-3 at no worse Self-BLEU-3 in {len(better)} of "
+        f"{len(found)} GANs{': ' if better else ''}{', '.join(better)}{alone}."
+    )
+    return [("Adversarial training", told)]
+
+
+def build(results: Results, folder: Path) -> page.Section:
+    """The section."""
+    found = gains(results, results.of_kind("sentences", "gains"))
+    rows = [
+        {"name": results.label(row["system"]), "start": results.label(row["start"])}
+        | {"verdict": row["verdict"]}
+        | {
+            f"{figure} {when}": spread(row[figure][when], signed=when == "difference")
+            for figure in FIGURES
+            for when in ("before", "after", "difference")
+        }
+        for row in found
+    ]
+    if not found:
+        return page.Section(TITLE, [page.Paragraph("No GAN here starts from another system.")], {})
+    blocks = [page.Table(format_table(rows, COLUMNS), words=True), page.Paragraph(EXPLANATION)]
+    said = finding(results, found)
+    return page.Section(TITLE, blocks, {"systems": found}, said)

@@ -1,0 +1,273 @@
+"""Translation: BLEU and chrF of every system, paired tests against a baseline, and copying."""
+
+import statistics
+from pathlib import Path
+
+import pandas as pd
+
+from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation import translation
+from fairseq_genext.evaluation.metrics.significance import compare
+from fairseq_genext.evaluation.plots import COLOURS, bars, picture
+from fairseq_genext.evaluation.results import Results, System
+from fairseq_genext.evaluation.sections import page
+from fairseq_genext.evaluation.seeds import deviation
+from fairseq_genext.evaluation.tables import format_table
+from fairseq_genext.evaluation.training_log import read_curves
+from fairseq_genext.files import read_lines
+
+SHOWN = 8  # sentences to read, in file order
+LEVEL = 0.05  # of significance
+COPY = "copy of the source"
+
+COLUMNS = {
+    "name": "system",
+    "parameters": "parameters",
+    "updates": "updates",
+    "seconds": "training s",
+    "training_tokens_per_second": "training tokens/s ↑",
+    "decoding": "decoding",
+    "sentences_per_second": "sentences/s ↑",
+    "seeds": "seeds",
+    "bleu": "BLEU ↑",
+    "bleu_ci": "± (95 %)",
+    "bleu_deviation": "sd over seeds",
+    "chrf": "chrF ↑",
+    "chrf_ci": "± (95 %)",
+    "difference": "BLEU − baseline",
+    "largest_p": "largest p",
+}
+COSTS = ("parameters", "updates", "seconds", "training_tokens_per_second")
+MEASURED = ("sentences_per_second", "bleu", "bleu_ci", "chrf", "chrf_ci", "difference")
+RUN_COLUMNS = {
+    "name": "system",
+    "decoding": "decoding",
+    "seed": "seed",
+    "bleu": "BLEU ↑",
+    "bleu_ci": "± (95 %)",
+    "difference": "BLEU − baseline",
+    "bleu_p": "p",
+    "chrf": "chrF ↑",
+    "chrf_ci": "± (95 %)",
+    "chrf_p": "p (chrF)",
+}
+DECIMALS = dict.fromkeys((*MEASURED, "bleu_deviation"), 1) | {"seeds": 0, "seed": 0}
+EXPLANATION = (
+    "Means over seeds; differences and paired bootstrap tests are to the baseline that a finding "
+    "names, of the same seed, where it has one, and p is the largest of all seeds. ± is half the "
+    "95 % interval over sentences."
+)
+
+
+def baselines(results: Results, systems: list[System]) -> dict[str, str]:
+    """The baseline of every system of a table; one without is its own.
+
+    Raises:
+        UsageError: a baseline stands in another table, or has itself another baseline.
+    """
+    found = {system.name: system.baseline or system.name for system in systems}
+    for name, baseline in found.items():
+        if found.get(baseline) != baseline:
+            raise UsageError(
+                f"{results.path}: system {name}: {baseline!r}, its baseline, must be a system of "
+                "the same table and its own baseline"
+            )
+    return found
+
+
+def measure_runs(
+    results: Results, systems: list[System], references: list[str]
+) -> tuple[list[dict], list[str]]:
+    """One row for every system, seed and decoding of a table, and sacrebleu's signatures.
+
+    A system is tested against its baseline's run of the same seed, or, where the baseline has none,
+    against its first.
+    """
+    runs, lines = {}, {}
+    against = baselines(results, systems)
+    for system in systems:
+        for seed, points in results.points[system.name].items():
+            for point in points:
+                key = system.name, point["decoding"], seed
+                lines[key] = translation.read_aligned(point["translations"], references)
+                runs[key] = {
+                    "system": system.name, "decoding": point["decoding"], "seed": seed,
+                    "baseline": against[system.name],
+                    "sentences_per_second": point.get("sentences_per_second"),
+                }  # fmt: skip
+    rows, signatures = {}, []
+    for decoding, baseline in dict.fromkeys((r["decoding"], r["baseline"]) for r in runs.values()):
+        keys = [key for key in runs if key[1] == decoding and against[key[0]] == baseline]
+        bases = {key[2]: key for key in keys if key[0] == baseline}
+        if not bases:
+            raise UsageError(f"{baseline}, a baseline, has no translations by {decoding}")
+        first = next(iter(bases.values()))
+        for base in bases.values():
+            group = [base] + [
+                key for key in keys if key[0] != baseline and bases.get(key[2], first) == base
+            ]
+            compared, signatures = compare({str(key): lines[key] for key in group}, references)
+            for key in group:
+                rows[key] = runs[key] | compared[str(key)]
+                if key != base:
+                    rows[key]["difference"] = rows[key]["bleu"] - compared[str(base)]["bleu"]
+    return [rows[key] for key in runs], signatures
+
+
+def mean_over_seeds(results: Results, rows: list[dict]) -> list[dict]:
+    """One row for every system and decoding: means, and the largest p of its seeds."""
+    groups: dict[tuple, list[dict]] = {}
+    for row in rows:
+        groups.setdefault((row["system"], row["decoding"]), []).append(row)
+    means = []
+    for (name, decoding), group in groups.items():
+        mean = {"system": name, "baseline": group[0]["baseline"], "decoding": decoding}
+        mean |= {cost: results.mean(name, cost) for cost in COSTS}
+        for figure in MEASURED:
+            values = [row[figure] for row in group if row.get(figure) is not None]
+            mean[figure] = statistics.fmean(values) if values else None
+        mean["seeds"] = len(group)
+        mean["bleu_deviation"] = deviation([row["bleu"] for row in group])
+        tested = [row["bleu_p"] for row in group if row["bleu_p"] is not None]
+        mean["largest_p"] = max(tested, default=None)
+        means.append(mean)
+    return means
+
+
+def findings(results: Results, means: list[dict], copied: dict) -> list[str]:
+    """Each system against its baseline, and against copying the source."""
+    said = []
+    compared_with = {row["baseline"] for row in means if row["baseline"] != row["system"]}
+    for row in means:
+        told = f"{results.label(row['system'])}, {row['decoding']}: BLEU {row['bleu']:.1f}, "
+        if row["baseline"] != row["system"]:
+            each = f" for each of {row['seeds']} seeds" if row["seeds"] > 1 else ""
+            told += f"{abs(row['difference']):.1f} {'above' if row['difference'] > 0 else 'below'} "
+            told += results.label(row["baseline"])
+            if row["largest_p"] < LEVEL:
+                told += f" (p ≤ {max(row['largest_p'], 0.001):.3f}{each})."
+            else:
+                told += f", NOT significant (p up to {row['largest_p']:.3f})."
+            said.append(told)
+        elif row["system"] not in compared_with and row["bleu"] > copied["bleu"]:
+            said.append(f"{told}above the {copied['bleu']:.1f} of copying the source.")
+    lost = {row["system"]: None for row in means if row["bleu"] <= copied["bleu"]}
+    if lost:
+        said.append(
+            f"NOT above copying the source, which scores BLEU {copied['bleu']:.1f}: "
+            f"{', '.join(map(results.label, lost))}."
+        )
+    return said
+
+
+def learning_curves(curves: dict[str, pd.DataFrame], path: Path) -> None:
+    """Held-out perplexity of several systems, against updates and against time.
+
+    Args:
+        curves: system to what ``training_log.read_curves`` gives.
+        path: PNG to write.
+    """
+    with picture(path, 1, 2, figsize=(10, 4), sharey=True) as (_, (by_update, by_time)):
+        for name, table in curves.items():
+            wide = table.pivot(index="update", columns=["split", "metric"], values="value")
+            wide = wide.sort_index()
+            if ("valid", "ppl") not in wide:
+                continue
+            perplexity = wide["valid", "ppl"].dropna()
+            by_update.plot(perplexity, "o-", label=name, markersize=4)
+            if ("train", "wall") in wide:
+                seconds = wide["train", "wall"].interpolate(method="index", limit_direction="both")
+                by_time.plot(seconds[perplexity.index], perplexity, "o-", label=name, markersize=4)
+        by_update.set(xlabel="updates", ylabel="held-out perplexity per token", yscale="log")
+        by_update.yaxis.set_major_formatter("{x:g}")
+        by_update.yaxis.set_minor_formatter("{x:g}")
+        by_time.set_xlabel("seconds since the start")
+        for axes in (by_update, by_time):
+            axes.grid(alpha=0.3, which="both")
+        by_update.legend(fontsize=8)
+
+
+def draw(
+    results: Results, systems: list[System], means: list[dict], number: int, folder: Path
+) -> dict[str, str]:
+    """The pictures of a table; file name to caption."""
+    captions = {f"translation_{number}.png": "BLEU with 95 % intervals, mean over seeds"}
+    table = pd.DataFrame(means)
+    table["system"] = table["system"].map(results.label)
+    bleu, errors = (
+        table.pivot(index="system", columns="decoding", values=figure).loc[
+            table["system"].unique(), table["decoding"].unique()
+        ]
+        for figure in ("bleu", "bleu_ci")
+    )
+    colours = COLOURS[: len(bleu.columns)]
+    bars(bleu, errors, "BLEU", 1, colours, folder / f"translation_{number}.png")
+    logs = {system.label: results.logs[system.name].get(system.seeds[0]) for system in systems}
+    curves = {label: read_curves(log) for label, log in logs.items() if log is not None}
+    if curves:
+        name = f"learning_{number}.png"
+        learning_curves(curves, folder / name)
+        captions[name] = "Held-out perplexity while training, first seed"
+    return captions
+
+
+def examples(results: Results, systems: list[System], texts: dict[str, list[str]]) -> page.Texts:
+    """Source, reference and translations of the first sentences, first decoding and seed."""
+    shown = dict(texts)
+    decoding = results.points[systems[0].name][systems[0].seeds[0]][0]["decoding"]
+    for system in systems:
+        for point in results.points[system.name][system.seeds[0]]:
+            if point["decoding"] == decoding:
+                shown[system.label] = read_lines(point["translations"])
+    sentences = list(zip(*shown.values(), strict=True))[:SHOWN]
+    groups = [[list(row) for row in zip(shown, lines, strict=True)] for lines in sentences]
+    return page.Texts(["system", "text"], groups)
+
+
+def build(results: Results, folder: Path) -> page.Section:
+    """The section: a table of systems for each title, the first one's findings in the box."""
+    systems = results.of_kind("pairs", "translation")
+    data = results.experiment["data"][systems[0].data]
+    source, references = (
+        read_lines(results.text_file(systems[0], f"test.{data[side]}"))
+        for side in ("source", "target")
+    )
+    if len(source) != len(references):
+        raise UsageError(
+            f"{results.text_file(systems[0], 'test')}.* have {len(source)} and {len(references)} "
+            "lines; a source needs a reference each"
+        )
+    copied = translation.measure(source, references)
+    by_table: dict[str | None, list[System]] = {}
+    for system in systems:
+        by_table.setdefault(system.table, []).append(system)
+    blocks, tables, box, signatures = [], [], [], []
+    about = "Translation" if len(results.experiment["data"]) > 1 else ""
+    for number, (title, members) in enumerate(by_table.items(), start=1):
+        runs, signatures = measure_runs(results, members, references)
+        means = mean_over_seeds(results, runs)
+        said = [(about, line) for line in findings(results, means, copied)]
+        note = (results.experiment.get("tables") or {}).get(title)
+        blocks += [page.Heading(title)] * (title is not None) + [page.Paragraph(note)] * bool(note)
+        if number == 1:
+            box = said
+        else:
+            blocks.append(page.Lines(said))
+        labelled = [row | {"name": results.label(row["system"])} for row in means]
+        shown = format_table([*labelled, {"name": COPY, **copied}], COLUMNS, **DECIMALS)
+        blocks += [page.Table(shown), page.Paragraph(EXPLANATION), *page.notes(members)]
+        blocks.append(page.Pictures(draw(results, members, means, number, folder)))
+        named = [row | {"name": results.label(row["system"])} for row in runs]
+        if len(runs) > len(means):
+            seedwise = format_table(named, RUN_COLUMNS, **DECIMALS)
+            blocks.append(page.Table(seedwise, folded="Seed by seed"))
+        tables.append(
+            {"title": title, "note": note, "findings": [line for _, line in said]}
+            | {"means": means, "runs": runs}
+        )
+    blocks.append(page.Paragraph("; ".join(signatures)))
+    first = next(iter(by_table.values()))
+    blocks.append(page.Heading("Translations, in file order, not chosen"))
+    blocks.append(examples(results, first, {"source": source, "reference": references}))
+    figures = {"copy_of_source": copied, "signatures": signatures, "tables": tables}
+    return page.Section("Translation", blocks, figures, box)

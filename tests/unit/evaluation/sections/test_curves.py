@@ -1,0 +1,53 @@
+"""Gaps to temperature curves by hand."""
+
+import experiments
+import pytest
+
+from fairseq_genext.evaluation.results import Results
+from fairseq_genext.evaluation.sections import curves
+
+
+def test_gap_to_the_curves_by_interpolation(tmp_path):
+    """The curve of `gpt` is a line: BLEU-3 rises by 0.1 where Self-BLEU-3 rises by 0.2."""
+    experiments.comparison(tmp_path)
+    results = Results(tmp_path)
+    gaps = curves.curve_gaps(results, list(results.systems.values()))
+    found = {(row["system"], row["curve"]): row for row in gaps}
+    places = [(0.40, 0.40), (0.42, 0.41), (0.41, 0.42)]  # BLEU-3 and Self-BLEU-3 of gpt by seed
+    good = [(0.50, 0.38), (0.53, 0.40), (0.52, 0.39)]
+    expected = [
+        b - (at + (s - place) / 2) for (b, s), (at, place) in zip(good, places, strict=True)
+    ]
+    assert found["good", "gpt"]["gap"] == pytest.approx(expected)
+    assert found["good", "gpt"]["verdict"] == "above"
+    assert found["poor", "lm"]["verdict"] == "below"
+    assert found["same", "lm"] == {
+        "system": "same", "curve": "lm", "gap": [], "sign": None, "verdict": "outside the curve",
+    }  # fmt: skip
+    mean = curves.mean_curves(results, list(results.systems.values())).set_index(
+        ["system", "temperature", "top_p"]
+    )
+    assert mean.loc[("gpt", 1.0, 1.0), "bleu_3"] == pytest.approx(0.41)
+    assert mean.loc[("gpt", 1.0, 1.0), "bleu_3_sd"] == pytest.approx(0.01)
+    assert mean.loc[("gpt", 1.0, 0.9), "seeds"] == 3
+
+
+def test_curve_is_interpolated_in_temperature_alone_and_never_continued():
+    points = [
+        {"self_bleu_3": 0.4 + shift, "bleu_3": 0.4 + shift / 2, "top_p": 1.0}
+        for shift in (-0.1, 0, 0.1)
+    ]
+    points.append({"self_bleu_3": 0.4, "bleu_3": 0.9, "top_p": 0.9})
+    assert curves.bleu_on_curve(points, 0.4) == pytest.approx(0.4)
+    assert curves.bleu_on_curve(points, 0.45) == pytest.approx(0.425)
+    assert curves.bleu_on_curve(points, 0.31) == pytest.approx(0.355)
+    assert curves.bleu_on_curve(points, 0.29) is None
+    assert curves.bleu_on_curve(points, 0.51) is None
+
+
+def test_one_seed_is_said_to_be_one(tmp_path):
+    experiments.comparison(tmp_path, seeds=[1])
+    results = Results(tmp_path)
+    gaps = curves.curve_gaps(results, list(results.systems.values()))
+    ((_, told),) = curves.finding(results, gaps)
+    assert "above: good (+" in told and "one seed alone" in told and "not reached: same" in told
