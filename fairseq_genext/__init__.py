@@ -8,6 +8,7 @@ name                      flag                 room
 lstm_seq2seq_doc          --arch               models/lstm_seq2seq_doc.py
 dbam                      --arch               models/dbam.py
 gpt_doc                   --arch               models/gpt_doc.py
+rnn_lm                    --arch               models/rnn_lm.py
 gan (preset gan_doc)      --arch               models/gan.py, with its players in gan/
 conditional_gan           --arch               models/conditional_gan.py (preset gan_seq2seq)
 gan_image (gan_image_doc) --arch               models/gan_image.py
@@ -26,7 +27,8 @@ bleu_chrf                 --scoring            scorers.py
 ========================= ==================== ==================================================
 
 ``modules/`` holds what several models share, ``data/`` writes corpora and feeds free generation,
-``evaluation/`` measures and reports, and imports nothing of the training side.
+``evaluation/`` measures and reports, and imports nothing of the training side; ``flops.py`` counts
+what a training update computes.
 """
 
 import sys

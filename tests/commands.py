@@ -5,9 +5,11 @@ exit status, exactly as the console script would run.
 """
 
 import importlib
+import json
 import multiprocessing
 import multiprocessing.connection
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -48,6 +50,12 @@ class Result:
                 name, *fields = line.split("\t")
                 found[int(name.removeprefix(f"{kind}-"))] = fields
         return found
+
+    def logged(self, key: str) -> list[float]:
+        """Every value of ``key`` in a log of ``--log-format json``, in order."""
+        lines = re.findall(r"\{\"epoch.*\}", self.stdout + self.stderr)
+        found = [json.loads(line).get(key) for line in lines]
+        return [float(value) for value in found if value is not None]
 
 
 def _main(script: str, argv: list[str], cwd: str, stdin: str, stdout: str, stderr: str) -> None:

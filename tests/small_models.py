@@ -14,6 +14,7 @@ from fairseq_genext.models.dbam import DBAMConfig
 from fairseq_genext.models.gan import GANConfig
 from fairseq_genext.models.gpt_doc import GPTDocConfig
 from fairseq_genext.models.lstm_seq2seq_doc import LSTMSeq2SeqDocConfig
+from fairseq_genext.models.rnn_lm import RNNLMConfig
 
 LANGUAGE_MODELS = {
     "gpt_doc": GPTDocConfig(
@@ -23,6 +24,18 @@ LANGUAGE_MODELS = {
         decoder_attention_heads=3,
         max_target_positions=16,
     ),
+    **{
+        f"rnn_lm-{cell}": RNNLMConfig(
+            _name="rnn_lm",
+            rnn_cell=cell,
+            decoder_embed_dim=12,
+            decoder_hidden_dim=10,
+            decoder_layers=1 if cell == "relational" else 2,
+            memory_slots=2,
+            dropout=0.0,
+        )
+        for cell in ("lstm", "gru", "rnn", "relational")
+    },
     **{
         f"gan-{cell}": GANConfig(
             _name="gan",

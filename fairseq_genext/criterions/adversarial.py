@@ -261,10 +261,6 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
             spread = max(float(square - mean**2), 0.0) ** 0.5
             metrics.log_scalar("reward_mean", mean, sentences, round=4)
             metrics.log_scalar("reward_spread", spread, sentences, round=4)
-        drawn = total("samples_drawn")
-        for key in {key for log in logging_outputs for key in log if key.startswith("sample_")}:
-            if key != "sample_size" and drawn > 0:
-                metrics.log_scalar(key, total(key) / drawn, drawn, round=4)
         metrics.log_scalar("phase", total("phase") / total("batches"), weight=0)
 
     @staticmethod

@@ -85,11 +85,16 @@ class GANConfig(DiscriminatorConfig):
         default=False,
         metadata={"help": "tie the generator's input and output embeddings; gpt always does"},
     )
+    # fairseq's switches cannot be given a value, so one that a preset sets needs a second one.
+    generator_untie_embeddings: bool = field(
+        default=False,
+        metadata={"help": "do not tie them although the preset does, as gan_scratchgan"},
+    )
     generator_checkpoint: str = field(
         default="",
         metadata={
-            "help": "start the generator from the decoder of this checkpoint: a gpt_doc's for gpt, "
-            "or that of another GAN with the same generator"
+            "help": "start the generator from the decoder of this checkpoint: an rnn_lm's for rnn "
+            "and relational, a gpt_doc's for gpt, or that of another GAN with the same generator"
         },
     )
     max_target_positions: int = field(

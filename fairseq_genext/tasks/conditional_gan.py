@@ -18,7 +18,8 @@ from fairseq_genext.evaluation.metrics.ngram_bleu import ReferenceIndex
 from fairseq_genext.models.conditional_gan import ConditionalGAN
 from fairseq_genext.modules.conditions import Source
 from fairseq_genext.modules.samplers import Samples, ancestral, unroll
-from fairseq_genext.tasks.turns import SAMPLED_AT_ONCE, Turns, TurnsConfig
+from fairseq_genext.tasks.turns import Turns, TurnsConfig
+from fairseq_genext.tasks.validation_samples import SAMPLED_AT_ONCE
 
 BLEU_ORDER = 4
 

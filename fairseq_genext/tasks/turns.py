@@ -4,35 +4,28 @@ One fairseq update is one step of one player. The schedule says whose, the crite
 computes its loss, and the optimizer `two_player_adamw` moves that player alone.
 """
 
-import logging
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Optional
 
 import torch
 from fairseq import utils
-from fairseq.dataclass import FairseqDataclass
 
 from fairseq_genext.criterions.adversarial import Adversarial
 from fairseq_genext.errors import UsageError, require_positive
-from fairseq_genext.evaluation.metrics.ngram_bleu import ReferenceIndex
-from fairseq_genext.evaluation.metrics.sample_quality import ORDERS as QUALITY_ORDERS
-from fairseq_genext.evaluation.metrics.sample_quality import sample_quality
 from fairseq_genext.gan.players import require_two_player_optimizer
 from fairseq_genext.gan.progress import Progress
 from fairseq_genext.gan.schedule import Phase, Schedule
 from fairseq_genext.gan.settings import axis, settle
-from fairseq_genext.modules.samplers import SampleLength, Samples, plain_sampling
-
-logger = logging.getLogger(__name__)
-
-SAMPLED_AT_ONCE = 250
-COLLAPSED = 0.5  # share of samples that repeat another one
+from fairseq_genext.tasks.validation_samples import (
+    ValidationSamples,
+    ValidationSamplesConfig,
+    valid_samples,
+)
 
 
 @dataclass
-class TurnsConfig(FairseqDataclass):
+class TurnsConfig(ValidationSamplesConfig):
     generator_pretrain_updates: Optional[int] = axis(
         "generator_pretrain_updates",
         "at most so many updates of the generator alone, by likelihood",
@@ -58,26 +51,10 @@ class TurnsConfig(FairseqDataclass):
         "factor on the generator's learning rate in the turns: likelihood bears larger steps than "
         "a moving opponent",
     )
-    max_sample_length: int = field(
-        default=32, metadata={"help": "longest training sample in tokens, end of sentence included"}
-    )
-    fixed_length: bool = field(
-        default=False,
-        metadata={
-            "help": "every sentence has --max-sample-length words, and neither samples nor "
-            "likelihood have an end of sentence (the oracle benchmark)"
-        },
-    )
-    valid_samples: int = field(
-        default=500,
-        metadata={
-            "help": "samples that each validation draws and measures against the validation set "
-            "(sample_bleu_2 to 4, sample_self_bleu_2 to 4, sample_duplicates); 0: none"
-        },
-    )
+    valid_samples: int = valid_samples(default=500)
 
 
-class Turns:
+class Turns(ValidationSamples):
     """Mixin for tasks over sentences; it stands before the task in the list of bases.
 
     Attributes:
@@ -97,12 +74,7 @@ class Turns:
         super().__init__(cfg, *args, **kwargs)
         settle(cfg)
         self.turns_cfg = cfg  # fairseq keeps it as args in some tasks, as cfg in others
-        require_positive(cfg, "max_sample_length", "generator_turns_lr_scale")
-        if cfg.valid_samples == 1 or cfg.valid_samples < 0:
-            raise UsageError(
-                f"--valid-samples is {cfg.valid_samples}; it must be 0, or at least 2, which "
-                "Self-BLEU needs"
-            )
+        require_positive(cfg, "generator_turns_lr_scale")
         try:
             self.schedule = Schedule(
                 cfg.generator_pretrain_updates,
@@ -113,28 +85,18 @@ class Turns:
             )
         except ValueError as error:
             raise UsageError(str(error)) from None
-        self.length = SampleLength(cfg.max_sample_length, cfg.fixed_length)
         self.model_scores_tokens = False
-        self._references: dict[tuple[str, ...], ReferenceIndex] = {}
         self._watched: Progress | None = None  # of the model under validation in training
-        self._samples_due = True
         self._begun = False
 
-    def build_model(self, cfg, from_checkpoint: bool = False):
-        """Builds the model and checks that it has two players."""
-        model = super().build_model(cfg, from_checkpoint)
+    def check_model(self, model) -> None:
+        """Raises UsageError if a model has not the two players, or they cannot read a sample."""
         if not isinstance(model, self.model_class):
             raise UsageError(
                 f"--task {self.task_name} trains two players: choose --arch {self.architecture}"
             )
-        longest = model.longest_sample()
-        if self.length.maximum > longest:
-            raise UsageError(
-                f"--max-sample-length {self.length.maximum}: the players read {longest} tokens at "
-                "most; make it smaller, or --max-target-positions larger"
-            )
+        self.require_room_for_samples(model.longest_sample())
         self.model_scores_tokens = model.discriminator.per_token
-        return model
 
     def build_criterion(self, cfg):
         """Builds the criterion and checks that it knows turns, and this discriminator."""
@@ -176,39 +138,8 @@ class Turns:
     def begin_valid_epoch(self, epoch, model) -> None:
         """A validation in training begins: its loss may end a pretraining."""
         super().begin_valid_epoch(epoch, model)
-        self._samples_due = True
         self._watched = Progress(model.progress)
         self._watched.set(valid_sum=0.0, valid_weight=0.0)
-
-    def valid_step(self, sample, model, criterion):
-        """The criterion's figures, and with the first batch those of fresh samples."""
-        loss, sample_size, logging_output = super().valid_step(sample, model, criterion)
-        if self._samples_due and self.turns_cfg.valid_samples > 0:
-            self._samples_due = False
-            with criterion.validation_randomness(sample), plain_sampling(model):
-                batches = list(self.draw_samples(model))
-                # Self-BLEU needs two; a validation set of one pair gives one.
-                figures = self.measure_samples(batches) if sum(map(len, batches)) > 1 else {}
-            drawn = self.turns_cfg.valid_samples
-            logging_output["samples_drawn"] = drawn
-            logging_output |= {f"sample_{name}": value * drawn for name, value in figures.items()}
-        return loss, sample_size, logging_output
-
-    def draw_samples(self, model) -> Iterator[Samples]:
-        """Batches of ``--valid-samples`` fresh samples."""
-        raise NotImplementedError
-
-    def measure_samples(self, batches: list[Samples]) -> dict[str, float]:
-        """Quality and diversity of samples, by name."""
-        texts = [text for batch in batches for text in self.token_lists(batch.tokens)]
-        figures = sample_quality(texts, self._validation_references())
-        if figures["duplicates"] > COLLAPSED:
-            logger.warning(
-                "the generator has collapsed: %.0f %% of %d samples repeat another one",
-                100 * figures["duplicates"],
-                len(texts),
-            )
-        return figures
 
     def reduce_metrics(self, logging_outputs, criterion) -> None:
         """Logs a batch's figures, and adds up the loss by which pretraining is judged."""
@@ -223,24 +154,6 @@ class Turns:
             if math.isnan(total):  # would read as no number yet; a broken loss is never the best
                 total = math.inf
             self._watched.set(**{name: self._watched.get(name, 0.0) + total})
-
-    def token_lists(self, batch: torch.Tensor) -> list[list[int]]:
-        """``(batch, time)`` ids to lists without padding and end of sentence."""
-        special = {self.target_dictionary.pad(), self.target_dictionary.eos()}
-        return [[token for token in row if token not in special] for row in batch.tolist()]
-
-    def validation_splits(self) -> tuple[str, ...]:
-        """Names of the validation splits loaded so far; ``train`` where nothing else is."""
-        return tuple(name for name in self.datasets if name != "train") or tuple(self.datasets)
-
-    def _validation_references(self) -> ReferenceIndex:
-        # The sentences of every validation split, counted once.
-        splits = self.validation_splits()
-        if splits not in self._references:
-            targets = [item["target"] for name in splits for item in self.datasets[name]]
-            sentences = [self.token_lists(target.unsqueeze(0))[0] for target in targets]
-            self._references[splits] = ReferenceIndex(sentences, max(QUALITY_ORDERS))
-        return self._references[splits]
 
 
 def draw_apart_from_other_processes() -> None:

@@ -7,6 +7,7 @@ a GAN, which is what makes a comparison fair:
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -20,12 +21,19 @@ from fairseq.tasks.language_modeling import (
 )
 
 from fairseq_genext.data.noise_dataset import NoiseDataset
+from fairseq_genext.data.oracle import OracleLSTM
 from fairseq_genext.errors import UsageError
 from fairseq_genext.modules.forced_sampling import ForcedSampling
+from fairseq_genext.modules.samplers import Samples, ancestral, unroll
+from fairseq_genext.tasks.validation_samples import (
+    SAMPLED_AT_ONCE,
+    ValidationSamples,
+    ValidationSamplesConfig,
+)
 
 
 @dataclass
-class UnconditionalGenerationConfig(LanguageModelingConfig):
+class UnconditionalGenerationConfig(ValidationSamplesConfig, LanguageModelingConfig):
     sample_break_mode: SAMPLE_BREAK_MODE_CHOICES = field(
         default="eos",
         metadata={
@@ -40,15 +48,27 @@ class UnconditionalGenerationConfig(LanguageModelingConfig):
             "--gen-subset, whose first --prefix-size tokens are the prompts"
         },
     )
+    oracle: str = field(
+        default="",
+        metadata={
+            "help": "an oracle's weights (.npz), by which each validation scores its samples: "
+            "sample_oracle_nll"
+        },
+    )
 
 
 @register_task("unconditional_generation", dataclass=UnconditionalGenerationConfig)
-class UnconditionalGenerationTask(LanguageModelingTask):
+class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
     """Language modeling over sentences whose ``fairseq-generate`` needs no prompt.
 
     Raises:
-        UsageError: the data folder lacks its dictionary or a split, or flags do not go together.
+        UsageError: the data folder lacks its dictionary or a split, a file of an oracle does not
+            fit, or flags do not go together.
     """
+
+    def __init__(self, args, dictionary, output_dictionary=None, targets=None) -> None:
+        super().__init__(args, dictionary, output_dictionary, targets)
+        self.oracle = OracleLSTM.load(args.oracle, dictionary) if args.oracle else None
 
     @classmethod
     def setup_dictionary(cls, args, **kwargs):
@@ -72,7 +92,7 @@ class UnconditionalGenerationTask(LanguageModelingTask):
         """Builds the model, for which the task has its dictionary also with ``--num-samples``.
 
         Raises:
-            UsageError: blocks of text are longer than the model takes.
+            UsageError: as ``check_model``, or blocks of text are longer than the model takes.
         """
         number, self.args.num_samples = self.args.num_samples, 0
         try:
@@ -160,6 +180,45 @@ class UnconditionalGenerationTask(LanguageModelingTask):
                 )
         with torch.no_grad():
             return generator.generate(models, sample, prefix_tokens=prefix_tokens, bos_token=eos)
+
+    def train_step(self, sample, *args, **kwargs):
+        """One batch, without end of sentence where length is fixed."""
+        return super().train_step(self.without_end(sample), *args, **kwargs)
+
+    def valid_step(self, sample, model, criterion):
+        """One batch, without end of sentence where length is fixed."""
+        return super().valid_step(self.without_end(sample), model, criterion)
+
+    def without_end(self, sample):
+        """The batch without end of sentence, where length is fixed.
+
+        Raises:
+            UsageError: a sentence has another length.
+        """
+        if not self.length.fixed or not sample:
+            return sample
+        words = sample["target"][:, :-1].contiguous()  # fairseq's criterions take a view of it
+        if words.size(1) != self.length.maximum or words.eq(self.dictionary.pad()).any():
+            raise UsageError(
+                f"--fixed-length: every sentence must have --max-sample-length "
+                f"{self.length.maximum} words; make it so, or leave the flag out"
+            )
+        cut = {**sample["net_input"], "src_tokens": sample["net_input"]["src_tokens"][:, :-1]}
+        return {**sample, "net_input": cut, "target": words, "ntokens": words.numel()}
+
+    def draw_samples(self, model) -> Iterator[Samples]:
+        """As ``ValidationSamples.draw_samples``."""
+        for start in range(0, self.valid_samples, SAMPLED_AT_ONCE):
+            size = min(SAMPLED_AT_ONCE, self.valid_samples - start)
+            yield unroll(model.decoder, size, self.length, ancestral)
+
+    def measure_samples(self, batches: list[Samples]) -> dict[str, float]:
+        """As ``ValidationSamples.measure_samples``; with an oracle, ``oracle_nll`` too."""
+        figures = super().measure_samples(batches)
+        if self.oracle is not None:
+            nll = sum(self.oracle.nll(batch.tokens).sum().item() for batch in batches)
+            figures["oracle_nll"] = nll / self.valid_samples
+        return figures
 
     @property
     def source_dictionary(self):

@@ -179,7 +179,7 @@ WRONG = {
     "padding": (("--left-pad-target",), "--left-pad-target: a discriminator's sequences"),
     "long samples": (
         ("--generator-checkpoint", START["dbam"], "--max-sample-length", 30,
-         "--max-target-positions", 20), "--max-sample-length 30: the players read 20 tokens",
+         "--max-target-positions", 20), "--max-sample-length 30: the model reads 20 tokens",
     ),
     "mali by tokens": (
         ("--generator-checkpoint", START["dbam"], "--gradient-estimator", "mali"),

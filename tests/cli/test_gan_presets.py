@@ -1,8 +1,5 @@
 """Published GANs as presets, the oracle in validation, stopping by quality, bad combinations."""
 
-import json
-import re
-
 import pytest
 import torch
 from commands import run
@@ -43,9 +40,7 @@ POINTS = {
 
 def logged(result, key: str) -> list[float]:
     """Every value of ``key`` in the log, in order."""
-    lines = re.findall(r"\{\"epoch.*\}", result.stdout + result.stderr)
-    found = [json.loads(line).get(key) for line in lines]
-    return [float(value) for value in found if value is not None]
+    return result.logged(key)
 
 
 @pytest.mark.parametrize("preset", SMALL)
@@ -181,7 +176,7 @@ def test_a_collapsed_generator_is_reported(corpus):
         (("--arch", "gan_doc_tiny", "--valid-samples", 1), "--valid-samples is 1"),
         (("--arch", "gan_doc_tiny", "--rollouts", -1, "--gradient-estimator", "reinforce"),
          "cannot be negative"),
-        (("--arch", "gan_gpt", "--max-target-positions", 4), "the players read 4 tokens at most"),
+        (("--arch", "gan_gpt", "--max-target-positions", 4), "the model reads 4 tokens at most"),
     ],
 )  # fmt: skip
 def test_bad_combinations_end_in_one_line(corpus, flags, says):

@@ -2,7 +2,7 @@
 
 from fairseq_genext.errors import UsageError, require_divisible, require_positive
 from fairseq_genext.gan.generators.noise import NoisyDecoder
-from fairseq_genext.gan.generators.rnn import require_tieable
+from fairseq_genext.gan.generators.rnn import tied
 from fairseq_genext.modules.relational_memory import RelationalMemory
 from fairseq_genext.modules.rnn_decoder import RNNDecoder
 
@@ -26,7 +26,6 @@ class RelationalGenerator(NoisyDecoder, RNNDecoder):
             )
         require_divisible(cfg, "generator_hidden_dim", "generator_heads")
         output_dim = cfg.generator_memory_slots * cfg.generator_hidden_dim
-        require_tieable(cfg, output_dim)
         memory = RelationalMemory(
             cfg.generator_embed_dim,
             cfg.generator_memory_slots,
@@ -40,6 +39,6 @@ class RelationalGenerator(NoisyDecoder, RNNDecoder):
             embed_dim=cfg.generator_embed_dim,
             hidden_dim=output_dim,
             dropout=cfg.generator_dropout,
-            tie_embeddings=cfg.generator_tie_embeddings,
+            tie_embeddings=tied(cfg, output_dim),
             rnn=memory,
         )

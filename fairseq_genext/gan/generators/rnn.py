@@ -14,7 +14,6 @@ class RNNGenerator(NoisyDecoder, RNNDecoder):
         """Builds it from its flags; raises UsageError where one does not fit."""
         require_choice(cfg, "rnn_cell", CELLS)
         require_positive(cfg, "generator_embed_dim", "generator_hidden_dim", "generator_layers")
-        require_tieable(cfg, cfg.generator_hidden_dim)
         return cls(
             dictionary,
             noise_input=cfg.noise_input,
@@ -24,15 +23,22 @@ class RNNGenerator(NoisyDecoder, RNNDecoder):
             hidden_dim=cfg.generator_hidden_dim,
             num_layers=cfg.generator_layers,
             dropout=cfg.generator_dropout,
-            tie_embeddings=cfg.generator_tie_embeddings,
+            tie_embeddings=tied(cfg, cfg.generator_hidden_dim),
         )
 
 
-def require_tieable(cfg, output_dim: int) -> None:
-    """Raises UsageError if embeddings are to be tied to outputs of another width."""
-    if cfg.generator_tie_embeddings and output_dim != cfg.generator_embed_dim:
+def tied(cfg, output_dim: int) -> bool:
+    """Whether the flags tie the embeddings to outputs ``output_dim`` wide.
+
+    Raises:
+        UsageError: they do, but the widths differ.
+    """
+    if not cfg.generator_tie_embeddings or cfg.generator_untie_embeddings:
+        return False
+    if output_dim != cfg.generator_embed_dim:
         raise UsageError(
             f"--generator-hidden-dim {cfg.generator_hidden_dim} does not fit tied embeddings of "
-            f"--generator-embed-dim {cfg.generator_embed_dim}: make them equal or leave out "
-            "--generator-tie-embeddings"
+            f"--generator-embed-dim {cfg.generator_embed_dim}: make them equal or give "
+            "--generator-untie-embeddings"
         )
+    return True

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from command_line import built
 from small_models import LANGUAGE_MODELS, build, initialised
 
 from fairseq_genext.errors import UsageError
@@ -152,6 +153,24 @@ def test_policy_gradients_are_of_the_probabilities_that_were_drawn_from(name, di
     )
 
 
+@pytest.mark.parametrize(
+    ("flags", "tied"),
+    [
+        ((), True),
+        (("--generator-tie-embeddings",), True),
+        (("--generator-untie-embeddings",), False),
+        (("--generator-untie-embeddings", "--generator-hidden-dim", 8), False),
+    ],
+)
+def test_embeddings_that_a_preset_ties_can_be_untied(flags, tied, corpus):
+    small = ("--generator-embed-dim", 12, "--generator-hidden-dim", 12, "--discriminator-embed-dim",
+             4, "--discriminator-hidden-dim", 4)  # fmt: skip
+    gan = ("--task", "gan", "--criterion", "adversarial", "--arch", "gan_scratchgan")
+    decoder = built(corpus / "lm", *gan, *small, *flags).decoder
+    assert (decoder.output_projection.weight is decoder.embed_tokens.weight) == tied
+    assert (decoder.output_projection.bias is None) == tied
+
+
 def test_noise_that_the_decoder_does_not_admit(dictionary):
     with pytest.raises(ValueError, match="noise 'suffix' is not one of state, prefix, step, none"):
         RNNGenerator(dictionary, noise_input="suffix", noise_dim=3)
@@ -198,6 +217,22 @@ def test_gan_starts_as_the_gpt_of_the_checkpoint(noise_input, dictionary, tmp_pa
     if noise_input != "none":  # and the noise finds its way in
         model(TOKENS)[0][:, :, 5].sum().backward()
         assert model.decoder.noise.projection.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("noise_input", ["state", "prefix", "step", "none"])
+@pytest.mark.parametrize("kind", ["rnn", "relational"])
+def test_gan_starts_as_the_rnn_lm_of_the_checkpoint(kind, noise_input, dictionary, tmp_path):
+    name = "rnn_lm-relational" if kind == "relational" else "rnn_lm-lstm"
+    trained = build(LANGUAGE_MODELS[name], dictionary)
+    fresh = initialised(
+        GANS[
+            "gan-lstm" if (kind, noise_input) == ("rnn", "state") else f"gan-{kind}-{noise_input}"
+        ],
+        dictionary,
+    ).decoder
+    assert not torch.equal(fresh(TOKENS)[0], trained(TOKENS)[0])
+    load_weights(fresh, saved(trained, tmp_path / "rnn_lm.pt"))
+    torch.testing.assert_close(fresh(TOKENS)[0], trained(TOKENS)[0], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("name", ["gan-gru", "gan-relational-step"])
