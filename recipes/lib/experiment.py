@@ -342,12 +342,7 @@ def choose(systems: dict, wanted: str | None) -> dict[str, dict]:
     needed = {name for name, system in systems.items() if system["include"] == "always"}
     for name in names:
         needed |= {name, *ancestors(systems, name)}
-    # A likeness of what is left out is left out as well, unless it was asked for.
-    return {
-        name: system
-        for name, system in systems.items()
-        if name in needed and (system.get("untrained", name) in needed or name in names)
-    }
+    return {name: system for name, system in systems.items() if name in needed}
 
 
 def read_seeds(text: str) -> list[int]:

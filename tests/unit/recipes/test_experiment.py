@@ -1,0 +1,195 @@
+"""Experiment files: what they come to, and one line for what is wrong with them."""
+
+import copy
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+from experiment import flags_of, read
+from fairseq import options
+
+from fairseq_genext.errors import UsageError
+
+SHIPPED = sorted((Path(__file__).parents[3] / "recipes" / "experiments").glob("*.yaml"))
+MINIMAL = {
+    "title": "Two models, {{ updates }} updates",
+    "options": {
+        "updates": {"default": 40, "help": "of each"},
+        "size": {
+            "default": "small",
+            "help": "of the models",
+            "choices": {"small": {"width": 8}, "N": {"width": "{{ N }}"}},
+        },
+    },
+    "data": {"mine": {"kind": "sentences", "folder": "texts", "vocabulary": 30}},
+    "seeds": [1, 2],
+    "flags": {"common": "--task x --max-update {{ updates }}"},
+    "systems": {
+        "one": {"train": "{{ common }} --width {{ width }} --warmup {{ half }}",
+                "set": {"half": "{{ updates // 2 }}"}},
+        "two": {"start": "one", "family": "gan", "checkpoint": "last", "include": "named",
+                "train": "{{ common }} --from {{ start }} --steps {{ flops.generator // 10**8 }}"},
+        "one_untrained": {"untrained": "one"},
+        "unigram": {"unigram": True},
+    },
+    "report": ["quality"],
+}  # fmt: skip
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Writes MINIMAL with changes, given as paths and values; None takes an entry out."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "texts").mkdir()
+    for split in ("train", "test"):
+        (tmp_path / "texts" / f"{split}.txt").write_text("a b\n" * 40)
+
+    def write(**changes):
+        entries = copy.deepcopy(MINIMAL)
+        for place, value in changes.items():
+            *parents, last = place.split("__")
+            target = entries
+            for name in parents:
+                target = target.setdefault(name, {})
+            if value is None:
+                del target[last]
+            else:
+                target[last] = value
+        path = tmp_path / "mine.yaml"
+        path.write_text(yaml.safe_dump(entries, sort_keys=False))
+        return path
+
+    return write
+
+
+def test_options_flags_and_what_a_system_sets(write):
+    experiment, args = read(write(), ["--updates", "100", "--size", "12", "--jobs", "3"])
+    assert experiment["title"] == "Two models, 100 updates" and args.jobs == "3"
+    assert experiment["systems"]["one"]["flags"] == (
+        "--task x --max-update 100 --width 12 --warmup 50"
+    )
+    assert not experiment["systems"]["one"]["counted"]
+    assert experiment["seeds"] == [1, 2]
+    assert list(experiment["systems"]) == ["one", "one_untrained", "unigram"]
+    assert json.loads(json.dumps(experiment)) == experiment
+
+
+def test_a_chosen_system_brings_what_it_starts_from(write):
+    experiment, _ = read(write(), ["--systems", "two", "--seed", "5"])
+    assert list(experiment["systems"]) == ["one", "two"]
+    assert experiment["seeds"] == [5]
+    two = experiment["systems"]["two"]
+    assert two["counted"]
+    known = {"start": "models/one.5/checkpoint_best.pt", "data": {}}
+    flags = flags_of(experiment, "two", "two", flops={"generator": 7 * 10**8}, **known)
+    assert flags[-4:] == ["--from", "models/one.5/checkpoint_best.pt", "--steps", "7"]
+
+
+def test_a_system_may_be_left_out_and_have_seeds_of_its_own(write):
+    path = write(
+        systems__three={"unigram": True, "only": "{{ updates > 50 }}", "seeds": "first"},
+    )
+    assert "three" not in read(path, [])[0]["systems"]
+    assert read(path, ["--updates", "60"])[0]["systems"]["three"]["seeds"] == [1]
+
+
+WRONG_FILES = [
+    ({"colour": "red"}, "mine.yaml has an unknown key 'colour'; known: about, data"),
+    ({"systems__one__rate": 1}, "systems.one has an unknown key 'rate'"),
+    ({"data__mine__language": "en"}, "data.mine has an unknown key 'language'"),
+    ({"sample": {"size": 3}}, "sample has an unknown key 'size'"),
+    ({"title": None}, "mine.yaml has no title"),
+    ({"options__updates__help": None}, "options.updates needs a default and a help"),
+    ({"data__mine__kind": "songs"}, "data.mine needs a kind, one of sentences"),
+    ({"data__mine__folder": "nowhere"}, "nowhere is not a folder"),
+    ({"data__mine__folder": "."}, "has no train.txt"),
+    ({"data__mine__folder": "", "data__mine__corpus": "psalms"}, "or a corpus, one of clauses"),
+    ({"data__more": {"kind": "sentences", "corpus": "clauses"}}, "data.more: there is other data"),
+    ({"systems__two__start": "three"}, "systems.two: start 'three' is no system"),
+    ({"systems__two__start": "unigram"}, "systems.two: unigram is not trained"),
+    ({"systems__one__start": "two"}, "systems.one starts from itself"),
+    ({"systems__one__data": "other"}, "systems.one: there is no data 'other'"),
+    ({"systems__one__unigram": True}, "systems.one needs one of train, untrained"),
+    ({"systems__one__checkpoint": "first"}, "systems.one: checkpoint is one of best, last"),
+    ({"systems__one__train": "--lr {{ rate }}"}, "systems.one.train: 'rate' is undefined"),
+    ({"systems__one__train": "--lr {{ updates / 0 }}"}, "systems.one.train: division by zero"),
+    ({"systems__one__train": "--lr '3"}, "systems.one.train: No closing quotation"),
+    ({"systems__one__train": "--seed 3"}, "systems.one.train: --seed is given by the recipe"),
+    ({"systems__one__train": "{{ start }}"}, "systems.one: start and {{ start }} in train go"),
+    ({"flags__common": "{{ common }}"}, "names never come to an end"),
+    ({"systems__a b": {"unigram": True}}, "a name has letters, digits, - and _ only"),
+    ({"seeds": [1, 1]}, "--seeds has 1 twice"),
+    ({"systems__one__seeds": [2, 2]}, "--seeds has 2 twice"),
+    ({"report": ["quality", "poems"]}, "report has an unknown section 'poems'; known: quality"),
+    ({"report": ["quality", "quality"]}, "report has the section quality twice"),
+    ({"sample": {"number": 1}}, "sample.number: 1 is not a positive whole number"),
+    ({"sample": {"temperatures": [0.7]}}, "sample.temperatures must have 1.0"),
+]
+
+
+@pytest.mark.parametrize(("changes", "says"), WRONG_FILES)
+def test_a_wrong_file_is_one_line_that_names_the_place(write, changes, says):
+    with pytest.raises(UsageError) as error:
+        read(write(**changes), ["--systems", "one two unigram"])
+    assert says in str(error.value) and "\n" not in str(error.value)
+    assert "mine.yaml" in str(error.value) or "--seeds" in says
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("title: [", "mine.yaml is no valid YAML"),
+        ("- title", "mine.yaml must be a mapping"),
+        ("title: a\ntitle: b", "'title' stands twice in the mapping from line 1"),
+        ("systems:\n  a: {unigram: true}\n  a: {unigram: true}", "'a' stands twice"),
+    ],
+)
+def test_what_is_no_experiment(write, text, says):
+    path = write()
+    path.write_text(text)
+    with pytest.raises(UsageError, match=says):
+        read(path, [])
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--seeds", ""], "--seeds is empty"),
+        (["--seeds", "1 x"], "--seeds: x is not a positive whole number"),
+        (["--seeds", "1 1"], "--seeds has 1 twice"),
+        (["--seeds"], "argument --seeds/--seed: expected one argument; see --help"),
+        (["--systems", "one three"], "there is no system three; choose among one, two"),
+        (["--systems", "one one"], "--systems has one twice"),
+        (["--systems", " "], "--systems is empty"),
+        (["--updates", "some"], "--updates: some is not a positive whole number"),
+        (["--updates", "0"], "--updates: 0 is not a positive whole number"),
+        (["--size", "huge"], "--size huge does not exist; choose one of small, N"),
+        (["--fast"], "unrecognized arguments: --fast"),
+        (["there"], "unrecognized arguments: there"),
+    ],
+)
+def test_wrong_arguments(write, argv, says):
+    with pytest.raises(UsageError) as error:
+        read(write(), argv)
+    assert says in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_fairseq_takes_the_flags_of_every_shipped_system(path):
+    """With all systems, and every named budget."""
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    choices = (entries.get("options") or {}).get("budget", {}).get("choices") or {}
+    budgets = [["--budget", "3" if name == "N" else name] for name in choices] or [[]]
+    more = ["--ablation", "5"] if "ablation" in (entries.get("options") or {}) else []
+    for budget in budgets:
+        experiment, _ = read(path, [*budget, *more, "--systems", " ".join(entries["systems"])])
+        assert list(experiment["systems"]) == list(entries["systems"])
+        for name, system in experiment["systems"].items():
+            if "train" not in system:
+                continue
+            flags = ["data", "--user-dir", "fairseq_genext", *shlex.split(system["flags"])]
+            args = options.parse_args_and_arch(options.get_training_parser(), flags)
+            assert args.max_update + args.max_epoch > 0, name
+            assert args.save_interval_updates == 0 or args.save_interval_updates > 0
