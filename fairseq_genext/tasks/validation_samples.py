@@ -132,7 +132,7 @@ class ValidationSamples(RepeatableValidation):
         figures = sample_quality(texts, self._validation_references())
         if figures["duplicates"] > COLLAPSED:
             logger.warning(
-                "the generator has collapsed: %.0f %% of %d samples repeat another one",
+                "mode collapse: %.0f %% of %d samples repeat another one",
                 100 * figures["duplicates"],
                 len(texts),
             )
