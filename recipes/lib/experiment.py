@@ -342,6 +342,8 @@ def choose(systems: dict, wanted: str | None) -> dict[str, dict]:
     needed = {name for name, system in systems.items() if system["include"] == "always"}
     for name in names:
         needed |= {name, *ancestors(systems, name)}
+    if not needed:
+        raise UsageError("there is nothing to compare: no system is left")
     return {name: system for name, system in systems.items() if name in needed}
 
 

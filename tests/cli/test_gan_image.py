@@ -1,4 +1,4 @@
-"""The image GAN: turns, exact resume, sampling, and the recipe, on tiny images."""
+"""The image GAN: turns, exact resume, sampling, on tiny images."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from commands import USER_DIR, run, run_recipe
+from commands import USER_DIR, run
 from PIL import Image
 
 UPDATES = 7
@@ -200,50 +200,3 @@ def test_bad_flags(folder, flags, says):
         expect=1,
     )  # fmt: skip
     assert says in done.stderr and "Traceback" not in done.stderr
-
-
-def test_recipe(folder):
-    """From a folder of images to the report; run again, it does nothing anew."""
-    argv = ("images", "--output", "out", "--updates", 8, "--samples", 30)
-    done = run_recipe("image_gan.sh", *argv, cwd=folder)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    figures = json.loads((folder / "out" / "report" / "image_report.json").read_text())
-    updates = [row["updates"] for row in figures["checkpoints"]]
-    # Three updates an epoch: fairseq leaves out the checkpoint that falls on its end.
-    assert updates == [2, 4, 8]
-    assert all(row["number"] == 30 and len(row["shares"]) == 2 for row in figures["checkpoints"])
-    assert "Fréchet distance" in done.stdout and "image_report.html" in done.stdout
-    page = (folder / "out" / "report" / "image_report.html").read_text()
-    assert page.count("data:image/png") == 2 + len(updates) + 1
-    again = run_recipe("image_gan.sh", *argv, cwd=folder)
-    assert again.returncode == 0
-    steps = [line for line in again.stdout.splitlines() if line.startswith(("==", "--"))]
-    assert len(steps) == 3 and all(line.endswith("done before") for line in steps)
-
-
-@pytest.mark.parametrize(
-    ("argv", "says"),
-    [
-        (("nowhere",), "nowhere is not a folder"),
-        (("--updates", "some"), "some is not a positive whole number"),
-        (("--samples", 1), "at least 2 are needed"),
-        (("--seed",), "--seed needs a value"),
-        (("--fast",), "unknown argument --fast"),
-    ],
-)
-def test_recipe_s_bad_arguments(argv, says, tmp_path):
-    done = run_recipe("image_gan.sh", *argv, cwd=tmp_path)
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1 and says in done.stderr
-    assert not list(tmp_path.iterdir())
-
-
-def test_recipe_of_an_empty_folder(tmp_path):
-    (tmp_path / "empty").mkdir()
-    done = run_recipe("image_gan.sh", "empty", "--output", "out", cwd=tmp_path)
-    assert done.returncode == 1 and "has no split 'train'" in done.stderr
-
-
-def test_recipe_s_help(tmp_path):
-    done = run_recipe("image_gan.sh", "--help", cwd=tmp_path)
-    assert done.returncode == 0 and "--updates N" in done.stdout

@@ -1,0 +1,128 @@
+"""The shipped experiments from nothing to the report, with a handful of updates."""
+
+import gzip
+import json
+import re
+
+import numpy as np
+import pytest
+from commands import run_recipe
+from conftest import SIZES
+
+from fairseq_genext.data.digits import write
+from fairseq_genext.data.images import Images
+
+
+def report_of(name, folder, *argv):
+    """The JSON and the Markdown of a recipe's report, and what the recipe printed."""
+    done = run_recipe(name, *argv, "--output", folder / "out", cwd=folder)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    figures, page = (folder / f"out/report/report.{ending}" for ending in ("json", "md"))
+    return json.loads(figures.read_text()), page.read_text(), done.stdout
+
+
+def trained(folder, run):
+    return json.loads((folder / f"out/trained/{run}.json").read_text())
+
+
+def measured(folder, run):
+    return json.loads((folder / f"out/measured/{run}.json").read_text())["points"]
+
+
+def test_quickstart(tmp_path):
+    argv = ("--budget", 1, "--samples", 30, "--verses", 15000)
+    figures, page, printed = report_of("quickstart.sh", tmp_path, *argv)
+    perplexity = {
+        name: measured(tmp_path, f"{name}.1")[0]["perplexity"]
+        for name in ("gpt_doc", "gpt_doc_untrained", "rnn_lm", "gan_doc", "unigram")
+    }
+    # Eight updates are enough to leave the untrained model behind, not to beat word frequencies.
+    assert perplexity["gpt_doc"] < 0.7 * perplexity["gpt_doc_untrained"]
+    assert 150 < perplexity["unigram"] < 300
+    assert trained(tmp_path, "gpt_doc.1")["updates"] == 8
+    assert trained(tmp_path, "gan_doc.1")["updates"] == 3
+    assert len(page.split("## ")) > 4 and "gpt_doc, untrained" in page and "dbam" in page
+    assert set(figures) >= {"quality", "translation", "samples", "costs"}
+    # The first samples are shown as soon as there are some.
+    assert re.search(r"^   gpt_doc\.1: .", printed, re.MULTILINE)
+    assert printed.splitlines()[-1].startswith("report: ")
+
+
+@pytest.fixture
+def pairs(corpus, tmp_path):
+    """Multi30k's layout, some of it packed."""
+    folder = tmp_path / "pairs of text"
+    folder.mkdir()
+    for split, name in (("train", "train"), ("valid", "val"), ("test", "test_2016_flickr")):
+        (folder / f"{name}.en").write_text((corpus / f"{split}.en").read_text())
+        with gzip.open(folder / f"{name}.up.gz", "wt") as file:
+            file.write((corpus / f"{split}.up").read_text())
+    return folder
+
+
+def test_translation(pairs, tmp_path):
+    argv = (
+        pairs, "--source", "en", "--target", "up", "--vocabulary", 60, "--budget", 3,
+        "--seeds", "5", "--systems", "lstm dbam",
+    )  # fmt: skip
+    _, page, _ = report_of("translation.sh", tmp_path, *argv)
+    for name in ("lstm", "dbam"):
+        assert trained(tmp_path, f"{name}.5")["updates"] == 3
+        points = measured(tmp_path, f"{name}.5")
+        assert [point["decoding"] for point in points] == ["greedy", "beam 5"]
+        for point in points:
+            lines = (tmp_path / "out" / point["translations"]).read_text().splitlines()
+            assert len(lines) == SIZES["test"] and point["sentences_per_second"] > 0
+    assert "tok:13a" in page and "'lstm dbam'" in page
+
+
+@pytest.mark.full
+def test_conditional_gan(pairs, tmp_path):
+    """Before, after, and the control, each against the before of its own generator."""
+    argv = (
+        pairs, "--source", "en", "--target", "up", "--vocabulary", 60, "--likelihood-updates", 3,
+        "--gan-updates", 2, "--generators", "dbam",
+    )  # fmt: skip
+    _, page, _ = report_of("conditional_gan.sh", tmp_path, *argv)
+    figures = {
+        name: trained(tmp_path, f"{name}.1")
+        for name in ("dbam_likelihood", "dbam_gan", "dbam_constant")
+    }
+    assert [row["updates"] for row in figures.values()] == [3, 4, 4]
+    assert figures["dbam_gan"]["parameters"] > figures["dbam_likelihood"]["parameters"]
+    own = {row["generator_parameters"] for row in figures.values()}
+    assert own == {figures["dbam_likelihood"]["parameters"]}
+    assert "tok:13a" in page and "the control" in page
+
+
+def test_oracle_gan(tmp_path):
+    argv = ("--budget", "tiny", "--length", 5, "--seeds", "4", "--samples", 50)
+    systems = ("gan_seqgan", "gan_seqgan_constant")
+    _, page, _ = report_of("oracle_gan.sh", tmp_path, *argv, "--systems", " ".join(systems))
+    for name in ("mle", "mle_tuned"):
+        assert len(measured(tmp_path, f"{name}.4")) == 8
+    for name, updates in zip(systems, (6, 4), strict=True):
+        # Two rounds of one update a player after two of the discriminator alone, or none.
+        figures = trained(tmp_path, f"{name}.4")
+        assert figures["updates"] == updates and 0 < figures["checkpoint_updates"] <= updates
+        (point,) = measured(tmp_path, f"{name}.4")
+        # Thirty words: a generator that knows nothing has log 30 = 3.4.
+        assert 2 < point["oracle_nll"] < 5 and 2 < point["test_nll"] < 5
+    assert "NLL_oracle" in page
+
+
+def test_image_gan(tmp_path):
+    draw = np.random.default_rng(1)
+    images = Images(
+        draw.integers(0, 256, (90, 4, 5), np.uint8), np.arange(90) % 2, "noise of two classes"
+    )
+    write(tmp_path / "images", {"train": images, "valid": images})
+    argv = ("images", "--updates", 8, "--samples", 30)
+    _, page, _ = report_of("image_gan.sh", tmp_path, *argv)
+    points = measured(tmp_path, "gan_image_doc.1")
+    # Four updates an epoch: fairseq leaves out the checkpoint that falls on its end.
+    assert [point["updates"] for point in points] == [2, 6, 8]
+    assert all(point["number"] == 30 and len(point["shares"]) == 2 for point in points)
+    assert "Fréchet distance" in page and "noise of two classes" in page
+    html = (tmp_path / "out/report/report.html").read_text()
+    assert html.count("data:image/png") >= len(points) + 1
