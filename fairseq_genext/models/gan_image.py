@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from fairseq_genext.errors import UsageError, flag, require_positive, require_share
 from fairseq_genext.gan.players import mark_players
 from fairseq_genext.models.presets import preset
-from fairseq_genext.precision import bfloat16_products
 
 
 @dataclass
@@ -61,8 +60,7 @@ class Generator(nn.Module):
 
     def forward(self, noise: Tensor) -> Tensor:
         """``(batch, noise_dim)`` to ``(batch, height, width)``, pixels in [-1, 1]."""
-        with bfloat16_products(noise):
-            return self.layers(noise).to(noise.dtype).unflatten(-1, self.image_shape)
+        return self.layers(noise).unflatten(-1, self.image_shape)
 
     def draw(self, number: int) -> Tensor:
         """Images of fresh noise z ~ N(0, I), ``(number, height, width)``."""
@@ -108,8 +106,7 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """``(batch, height, width)`` to logits, ``(batch,)``."""
-        with bfloat16_products(images):
-            return self.layers(images.flatten(1)).to(images.dtype).squeeze(-1)
+        return self.layers(images.flatten(1)).squeeze(-1)
 
 
 @register_model("gan_image", dataclass=GANImageConfig)

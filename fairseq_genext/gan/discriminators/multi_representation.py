@@ -58,5 +58,5 @@ class MultiRepresentationDiscriminator(Discriminator):
         slices = self.embed_tokens(sequence, mask).view(batch, time, self.representations, -1)
         views = slices.transpose(1, 2).flatten(0, 1)  # (batch * representations, time, slice width)
         masks = mask.repeat_interleave(self.representations, dim=0)
-        logits = self.classifier.forward_narrow(views, masks)
+        logits = self.classifier(views, masks)
         return Scores.of_sequences(logits.view(batch, self.representations))
