@@ -20,7 +20,7 @@ from fairseq.dataclass import FairseqDataclass
 from fairseq.models import BaseFairseqModel, register_model, register_model_architecture
 from torch import Tensor, nn
 
-from fairseq_genext.errors import UsageError, flag, require_positive, require_share
+from fairseq_genext.errors import UsageError, flag, require_positive, require_probability
 from fairseq_genext.gan.players import mark_players
 from fairseq_genext.models.presets import preset
 
@@ -144,18 +144,18 @@ class GANImage(BaseFairseqModel):
             ),
         )
 
-    def forward(self, images: Tensor | None = None, play: Callable | None = None) -> Tensor:
-        """The discriminator's logits, or whatever ``play(generator, discriminator)`` returns.
+    def forward(self, images: Tensor | None = None, compute: Callable | None = None) -> Tensor:
+        """The discriminator's logits, or whatever ``compute(generator, discriminator)`` returns.
 
         Distributed wrappers see a step only if it passes through ``forward``, so the criterion
-        hands its step in as ``play``.
+        hands its step in as ``compute``.
 
         Args:
             images: ``(batch, height, width)`` in [-1, 1].
-            play: a function of the two players.
+            compute: a function of the two players.
         """
-        if play is not None:
-            return play(self.generator, self.discriminator)
+        if compute is not None:
+            return compute(self.generator, self.discriminator)
         return self.discriminator(images)
 
 
@@ -167,7 +167,7 @@ def check(cfg: GANImageConfig) -> None:
             raise UsageError(
                 f"{flag(name)} must be positive numbers by commas, not {list(getattr(cfg, name))}"
             )
-    require_share(cfg, "discriminator_dropout")
+    require_probability(cfg, "discriminator_dropout")
 
 
 @register_model_architecture("gan_image", "gan_image_doc")

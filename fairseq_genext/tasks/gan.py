@@ -23,7 +23,7 @@ class GANTaskConfig(TurnsConfig, UnconditionalGenerationConfig):
     oracle: str = field(
         default="",
         metadata={
-            "help": "an oracle's weights (.npz), by which each validation judges its samples: "
+            "help": "an oracle's weights (.npz), under which each validation scores its samples: "
             "sample_oracle_nll"
         },
     )
@@ -51,7 +51,7 @@ class GANTask(Turns, UnconditionalGenerationTask):
         """Loads a split; the training set's batches mix sentences of all lengths.
 
         fairseq batches sentences of like length. A discriminator would then see real batches of
-        one length beside generated ones of any, and learn the length of the batch.
+        one length and generated ones of any, and learn the length of the batch.
         """
         super().load_dataset(split, **kwargs)
         if split == "train" and self.args.num_samples == 0:

@@ -19,10 +19,11 @@ from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.evaluation.metrics.ngram_bleu import ReferenceIndex
 from fairseq_genext.evaluation.metrics.sample_quality import ORDERS as QUALITY_ORDERS
 from fairseq_genext.evaluation.metrics.sample_quality import sample_quality
+from fairseq_genext.gan.old_spellings import old_flag
 from fairseq_genext.gan.players import require_two_player_optimizer
 from fairseq_genext.gan.progress import Progress
 from fairseq_genext.gan.schedule import Phase, Schedule
-from fairseq_genext.gan.settings import axis, settle
+from fairseq_genext.gan.settings import fill_defaults, preset_option
 from fairseq_genext.modules.samplers import SampleLength, Samples, plain_sampling
 
 logger = logging.getLogger(__name__)
@@ -33,13 +34,14 @@ COLLAPSED = 0.5  # share of samples that repeat another one
 
 @dataclass
 class TurnsConfig(FairseqDataclass):
-    generator_pretrain_updates: Optional[int] = axis(
+    generator_pretrain_updates: Optional[int] = preset_option(
         "generator_pretrain_updates",
         "at most so many updates of the generator alone, by likelihood",
     )
-    discriminator_pretrain_updates: Optional[int] = axis(
-        "discriminator_pretrain_updates", "at most so many updates of the discriminator alone"
+    discriminator_warmup_updates: Optional[int] = preset_option(
+        "discriminator_warmup_updates", "discriminator warm-up: at most so many updates of it alone"
     )
+    discriminator_pretrain_updates: Optional[int] = old_flag("discriminator_pretrain_updates")
     pretrain_patience: int = field(
         default=0,
         metadata={
@@ -47,13 +49,13 @@ class TurnsConfig(FairseqDataclass):
             "pretraining early; 0: never"
         },
     )
-    discriminator_steps: Optional[int] = axis(
+    discriminator_steps: Optional[int] = preset_option(
         "discriminator_steps", "discriminator updates in a round of turns"
     )
-    generator_steps: Optional[int] = axis(
+    generator_steps: Optional[int] = preset_option(
         "generator_steps", "generator updates in a round of turns"
     )
-    generator_turns_lr_scale: Optional[float] = axis(
+    generator_turns_lr_scale: Optional[float] = preset_option(
         "generator_turns_lr_scale",
         "factor on the generator's learning rate in the turns: likelihood bears larger steps than "
         "a moving opponent",
@@ -95,7 +97,7 @@ class Turns:
 
     def __init__(self, cfg, *args, **kwargs) -> None:
         super().__init__(cfg, *args, **kwargs)
-        settle(cfg)
+        fill_defaults(cfg)
         self.turns_cfg = cfg  # fairseq keeps it as args in some tasks, as cfg in others
         require_positive(cfg, "max_sample_length", "generator_turns_lr_scale")
         if cfg.valid_samples == 1 or cfg.valid_samples < 0:
@@ -106,7 +108,7 @@ class Turns:
         try:
             self.schedule = Schedule(
                 cfg.generator_pretrain_updates,
-                cfg.discriminator_pretrain_updates,
+                cfg.discriminator_warmup_updates,
                 cfg.discriminator_steps,
                 cfg.generator_steps,
                 cfg.pretrain_patience,
@@ -151,7 +153,7 @@ class Turns:
         if update_num == 0 and not self._begun:
             progress.clear()  # a new run from the weights of an old one
         self._begun = True
-        self.schedule.judge(update_num, progress)
+        self.schedule.apply_patience(update_num, progress)
         criterion.begin_turn(self.schedule.turn(update_num, progress))
         criterion.load_progress(progress)
         done = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
@@ -174,7 +176,7 @@ class Turns:
             group["lr"] = rate
 
     def begin_valid_epoch(self, epoch, model) -> None:
-        """A validation in training begins: its loss may end a pretraining."""
+        """A validation in training begins: its loss may end pretraining or warm-up."""
         super().begin_valid_epoch(epoch, model)
         self._samples_due = True
         self._watched = Progress(model.progress)
@@ -204,19 +206,19 @@ class Turns:
         figures = sample_quality(texts, self._validation_references())
         if figures["duplicates"] > COLLAPSED:
             logger.warning(
-                "the generator has collapsed: %.0f %% of %d samples repeat another one",
+                "mode collapse: %.0f %% of %d samples repeat another one",
                 100 * figures["duplicates"],
                 len(texts),
             )
         return figures
 
     def reduce_metrics(self, logging_outputs, criterion) -> None:
-        """Logs a batch's figures, and adds up the loss by which pretraining is judged."""
+        """Logs a batch's figures, and adds up the loss that ``--pretrain-patience`` watches."""
         super().reduce_metrics(logging_outputs, criterion)
         if criterion.training or self._watched is None:
             return
         loss, size = "nll_loss", "ntokens"
-        if criterion.turn.phase is Phase.DISCRIMINATOR_PRETRAINING:
+        if criterion.turn.phase is Phase.DISCRIMINATOR_WARMUP:
             loss, size = "d_loss", "nsentences"
         for name, key in (("valid_sum", loss), ("valid_weight", size)):
             total = sum(float(log.get(key, 0)) for log in logging_outputs)

@@ -12,7 +12,7 @@ import torch
 import fairseq_genext  # noqa: F401  lets torch load the Namespace of fairseq's own architectures
 from fairseq_genext.gan.progress import Progress
 from fairseq_genext.gan.schedule import Schedule
-from fairseq_genext.gan.settings import settle
+from fairseq_genext.gan.settings import fill_defaults
 
 
 def checkpoint(folder: Path, name: str, which: str) -> dict:
@@ -61,10 +61,10 @@ def updates_by_player(folder: Path, name: str) -> Counter:
     if "progress" not in state["model"]:
         return Counter({("generator_pretraining", "generator"): updates})
     task, progress = SimpleNamespace(**state["cfg"]["task"]), Progress(state["model"]["progress"])
-    settle(task)
+    fill_defaults(task)
     schedule = Schedule(
         task.generator_pretrain_updates,
-        task.discriminator_pretrain_updates,
+        task.discriminator_warmup_updates,
         task.discriminator_steps,
         task.generator_steps,
         task.pretrain_patience,

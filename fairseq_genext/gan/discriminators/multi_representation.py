@@ -1,4 +1,4 @@
-"""Several views of each sequence, judged apart by one CNN (RelGAN, Nie et al. 2019).
+"""Several views of each sequence, scored separately by one CNN (RelGAN, Nie et al. 2019).
 
 https://openreview.net/forum?id=rJedV3R5tm, section 2.3: the embedding of each token is cut into R
 slices; slice r of all tokens is the r-th representation of the sequence, and every representation

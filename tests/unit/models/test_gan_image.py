@@ -61,7 +61,7 @@ def test_shapes_and_range():
     images = model.generator.draw(3)
     assert images.shape == (3, 28, 28) and images.abs().max() <= 1
     assert model(images).shape == (3,)
-    assert model(play=lambda generator, discriminator: (generator, discriminator)) == (
+    assert model(compute=lambda generator, discriminator: (generator, discriminator)) == (
         model.generator,
         model.discriminator,
     )
