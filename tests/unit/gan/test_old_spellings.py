@@ -32,7 +32,7 @@ def test_old_values(old, new, caplog):
 def test_an_old_flag_goes_before_the_preset(caplog):
     task, _ = parsed("--discriminator-pretrain-updates", "7")
     assert task.discriminator_warmup_updates == 7
-    assert task.discriminator_pretrain_updates is None  # so that its checkpoints know the new one
+    assert task.discriminator_pretrain_updates is None
     assert "is now --discriminator-warmup-updates" in caplog.text
 
 
