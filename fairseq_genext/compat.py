@@ -75,7 +75,7 @@ def _say_too_long_in_one_line() -> None:
 
 
 def _log_each_line_once() -> None:
-    # Every epoch and every validation opens --log-file anew beside what was open, so that a line of
+    # Every epoch and every validation opens --log-file again and closes none, so that a line of
     # the hundredth epoch is written two hundred times, and long training ends at the system's limit
     # of open files.
     opens_again = progress_bar.progress_bar

@@ -29,7 +29,7 @@ def require_positive(cfg, *names: str) -> None:
             raise UsageError(f"{flag(name)} is {getattr(cfg, name)}; it must be greater than 0")
 
 
-def require_share(cfg, *names: str) -> None:
+def require_probability(cfg, *names: str) -> None:
     """Raises UsageError unless every named probability of ``cfg`` is in [0, 1)."""
     for name in names:
         if not 0 <= getattr(cfg, name) < 1:

@@ -1,4 +1,4 @@
-"""What ``fairseq-generate --scoring …`` can score with, beside fairseq's own scorers.
+"""What ``fairseq-generate --scoring …`` can score with, besides fairseq's own scorers.
 
 =============== ================================================================================
 ``sample_bleu`` BLEU of every hypothesis against all targets of the subset, as free samples need

@@ -43,7 +43,7 @@ def corpus(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def dictionary() -> Dictionary:
-    """Thirty words beside fairseq's four special entries."""
+    """Thirty words and fairseq's four special entries."""
     words = Dictionary()
     for index in range(30):
         words.add_symbol(f"w{index}")

@@ -4,7 +4,7 @@ import copy
 
 import torch
 from fairseq.criterions import CRITERION_REGISTRY
-from gan_axes import Task
+from gan_options import Task
 from gan_states import equal
 from small_models import initialised
 
@@ -29,12 +29,12 @@ def weights(parts) -> list[dict]:
     return [part.state_dict() for part in parts]
 
 
-def play_in_turns(model, play, sample, case) -> None:
+def train_in_turns(model, adversarial, sample, case) -> None:
     """Two rounds of turns, in each of which one player gets a gradient and moves, alone.
 
     Args:
         model: a GAN in training mode.
-        play: its criterion.
+        adversarial: its criterion.
         sample: a batch.
         case: named by the assertion that fails.
     """
@@ -47,10 +47,10 @@ def play_in_turns(model, play, sample, case) -> None:
         (idle,) = players.keys() - {player}
         before = {name: copy.deepcopy(weights(parts)) for name, parts in players.items()}
         model.zero_grad()
-        play.begin_turn(Turn(Phase.TURNS, player, 3))
-        value, size, log = play(model, sample)
+        adversarial.begin_turn(Turn(Phase.TURNS, player, 3))
+        value, size, log = adversarial(model, sample)
         assert torch.isfinite(value) and size == sample["nsentences"]
-        penalised = player == "discriminator" and play.loss.penalised
+        penalised = player == "discriminator" and adversarial.loss.penalised
         assert ("gradient_penalty" in log) == penalised, (case, player)
         value.backward()
         assert all(map(has_gradient, players[player])), (case, player)

@@ -23,56 +23,58 @@ from fairseq_genext.gan.combinations import check
 from fairseq_genext.gan.estimators import ESTIMATORS
 from fairseq_genext.gan.estimators.baselines import BASELINES
 from fairseq_genext.gan.estimators.gumbel import SAMPLES
-from fairseq_genext.gan.game import Game
 from fairseq_genext.gan.losses import LOSSES
 from fairseq_genext.gan.progress import Progress
 from fairseq_genext.gan.rewards import REWARDS
 from fairseq_genext.gan.schedule import Phase, Turn
-from fairseq_genext.gan.settings import axis, settle
+from fairseq_genext.gan.settings import fill_defaults, preset_option
+from fairseq_genext.gan.step import Step
 from fairseq_genext.modules.conditions import Condition
 from fairseq_genext.modules.samplers import SampleLength, Samples
 
 
 @dataclass
 class AdversarialConfig(FairseqDataclass):
-    gan_loss: Optional[str] = axis("gan_loss", f"one of {', '.join(LOSSES)}")
-    penalty_weight: Optional[float] = axis("penalty_weight", "wgan-gp: weight of the penalty")
-    gradient_estimator: Optional[str] = axis(
+    gan_loss: Optional[str] = preset_option("gan_loss", f"one of {', '.join(LOSSES)}")
+    penalty_weight: Optional[float] = preset_option(
+        "penalty_weight", "wgan-gp: weight of the penalty"
+    )
+    gradient_estimator: Optional[str] = preset_option(
         "gradient_estimator", f"one of {', '.join(ESTIMATORS)}"
     )
-    gumbel_samples: Optional[str] = axis(
+    gumbel_samples: Optional[str] = preset_option(
         "gumbel_samples",
         "gumbel: what the discriminator reads; hard: straight-through one-hot vectors, soft: "
         "relaxed ones",
     )
-    gumbel_feedback: Optional[str] = axis(
+    gumbel_feedback: Optional[str] = preset_option(
         "gumbel_feedback",
         "gumbel: the generator's next input; soft: the sample, through which the gradient flows, "
         "hard: its likeliest token",
     )
-    gumbel_temperature: Optional[float] = axis(
+    gumbel_temperature: Optional[float] = preset_option(
         "gumbel_temperature", "gumbel: temperature at the first update in turns"
     )
-    gumbel_final_temperature: Optional[float] = axis(
+    gumbel_final_temperature: Optional[float] = preset_option(
         "gumbel_final_temperature", "gumbel: temperature after --gumbel-anneal-updates"
     )
-    gumbel_anneal_updates: Optional[int] = axis(
+    gumbel_anneal_updates: Optional[int] = preset_option(
         "gumbel_anneal_updates", "gumbel: updates in turns over which it changes; 0: never"
     )
-    reward: Optional[str] = axis("reward", f"reinforce: one of {', '.join(REWARDS)}")
-    rollouts: Optional[int] = axis(
+    reward: Optional[str] = preset_option("reward", f"reinforce: one of {', '.join(REWARDS)}")
+    rollouts: Optional[int] = preset_option(
         "rollouts",
         "reinforce: completions of each prefix; 0: the reward of the whole, or of each token "
         "where the discriminator scores tokens",
     )
-    reward_discount: Optional[float] = axis(
+    reward_discount: Optional[float] = preset_option(
         "reward_discount", "reinforce, scores of tokens: discount of later rewards"
     )
-    reward_baseline: Optional[str] = axis(
+    reward_baseline: Optional[str] = preset_option(
         "reward_baseline", f"reinforce: one of {', '.join(BASELINES)}"
     )
-    baseline_decay: Optional[float] = axis(
-        "baseline_decay", "reinforce: how much of a moving baseline an update keeps"
+    baseline_decay: Optional[float] = preset_option(
+        "baseline_decay", "reinforce: ema: decay of the exponential moving average"
     )
     max_sample_length: int = II("task.max_sample_length")
     fixed_length: bool = II("task.fixed_length")
@@ -89,7 +91,7 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
 
     def __init__(self, cfg: AdversarialConfig, task) -> None:
         super().__init__(task)
-        settle(cfg)
+        fill_defaults(cfg)
         for name, choices in (
             ("gan_loss", LOSSES),
             ("gradient_estimator", ESTIMATORS),
@@ -152,10 +154,10 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
         sample_size = sample["ntokens"]
         return nll, sample_size, self.log(sample, nll, sample_size, nll_loss=nll.data)
 
-    def game(self, generator, discriminator, sample, condition: Condition | None = None) -> Game:
+    def step(self, generator, discriminator, sample, condition: Condition | None = None) -> Step:
         """This step's players and real sequences."""
         real = sample["target"]
-        return Game(
+        return Step(
             generator,
             discriminator,
             Samples(real, real.ne(self.padding_idx), condition=condition),
@@ -167,18 +169,18 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
     def discriminator_turn(self, model, sample):
         """The discriminator's loss on real sentences and as many generated ones."""
 
-        def play(generator, discriminator, condition=None):
-            game = self.game(generator, discriminator, sample, condition)
-            fake = self.estimator.sample(game)
-            real_scores, fake_scores = game.scores_beside_real(fake)
+        def compute(generator, discriminator, condition=None):
+            step = self.step(generator, discriminator, sample, condition)
+            fake = self.estimator.sample(step)
+            real_scores, fake_scores = step.real_and_fake_scores(fake)
             loss = self.loss.discriminator(real_scores, fake_scores)
             penalty = torch.zeros_like(loss)
             if self.loss.penalised and torch.is_grad_enabled():
-                judge = game.judge(condition)
-                penalty = self.loss.penalty(judge, game.real, fake, game.vocabulary)
+                given = step.discriminator_given(condition)
+                penalty = self.loss.penalty(given, step.real, fake, step.vocabulary)
             return loss, penalty, real_scores.mean(), fake_scores.mean()
 
-        loss, penalty, real, fake = model(play=play, **sample["net_input"])
+        loss, penalty, real, fake = model(compute=compute, **sample["net_input"])
         figures = {
             "d_loss": loss.detach().float().sum(),
             "d_accuracy_real": real.detach().gt(0).sum(),
@@ -193,11 +195,11 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
     def generator_turn(self, model, sample):
         """The generator's loss against the discriminator, as the estimator gives it."""
 
-        def play(generator, discriminator, condition=None):
-            game = self.game(generator, discriminator, sample, condition)
-            return self.estimator.generator_loss(game, self.loss)
+        def compute(generator, discriminator, condition=None):
+            step = self.step(generator, discriminator, sample, condition)
+            return self.estimator.generator_loss(step, self.loss)
 
-        loss, figures = model(play=play, **sample["net_input"])
+        loss, figures = model(compute=compute, **sample["net_input"])
         loss = loss.float().sum()
         batch_size = sample["target"].size(0)
         figures = {name: value * batch_size for name, value in figures.items()}
@@ -207,8 +209,8 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
         """Held-out likelihood, and both players' losses on the batch."""
         with self.validation_randomness(sample):
             nll, sample_size, logging_output = self.likelihood(model, sample)
-            _, _, played = self.discriminator_turn(model, sample)
-        logging_output.update({key: played[key] for key in played if key.startswith("d_")})
+            _, _, losses = self.discriminator_turn(model, sample)
+        logging_output.update({key: losses[key] for key in losses if key.startswith("d_")})
         return nll, sample_size, logging_output
 
     def save_progress(self, progress: Progress) -> None:

@@ -67,12 +67,12 @@ class AdversarialImage(RepeatableValidation, FairseqCriterion):
         """The discriminator's loss on the real images and as many generated ones."""
         real = sample["net_input"]["images"]
 
-        def play(generator, discriminator):
+        def compute(generator, discriminator):
             with torch.no_grad(), generator.still_statistics():
                 fake = generator.draw(len(real))
             return discriminator(torch.cat([real, fake]))
 
-        real_logits, fake_logits = model(play=play).float().split(len(real))
+        real_logits, fake_logits = model(compute=compute).float().split(len(real))
         real_scores, fake_scores = map(Scores.of_sequences, (real_logits, fake_logits))
         loss = self.loss.discriminator(real_scores, fake_scores).sum()
         figures = {"d_loss": loss.data, **self.accuracies(real_logits, fake_logits)}
@@ -82,12 +82,12 @@ class AdversarialImage(RepeatableValidation, FairseqCriterion):
         """The generator's loss on as many generated images as the batch has real ones."""
         number = sample["nsentences"]
 
-        def play(generator, discriminator):
+        def compute(generator, discriminator):
             fake = generator.draw(number)
             with without_gradient(discriminator):
                 return discriminator(fake)
 
-        loss = self.loss.generator(Scores.of_sequences(model(play=play).float())).sum()
+        loss = self.loss.generator(Scores.of_sequences(model(compute=compute).float())).sum()
         return loss, number, self.log(sample, loss, g_loss=loss.data)
 
     def validate(self, model, sample):

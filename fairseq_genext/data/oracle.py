@@ -1,4 +1,4 @@
-"""The oracle of the synthetic benchmark: an LSTM with random weights that both writes and judges.
+"""The oracle of the synthetic benchmark: a random LSTM that writes text and scores it.
 
 SeqGAN (Yu et al. 2017, section 5): every weight is drawn from N(0, 1), and the mean negative
 log-likelihood of generated sequences under the oracle, NLL_oracle, is their quality. It says

@@ -2,7 +2,7 @@
 
     python -m fairseq_genext.evaluation.hypotheses GENERATE_OUTPUT... [--expect N]
 
-writes X.txt, a hypothesis a line, beside every X.out, or --output FILE for a single one.
+writes X.txt, a hypothesis a line, for every X.out, or --output FILE for a single one.
 """
 
 import argparse

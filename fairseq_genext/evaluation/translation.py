@@ -1,4 +1,4 @@
-"""Corpus BLEU and chrF of translations, by sacrebleu, beside copying the source.
+"""Corpus BLEU and chrF of translations, by sacrebleu, compared with copying the source.
 
     python -m fairseq_genext.evaluation.translation --hypotheses H --references R [--source S]
 

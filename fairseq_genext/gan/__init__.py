@@ -1,4 +1,5 @@
-"""The independent axes of a GAN: generators, discriminators, losses, estimators, schedule.
+"""The parts of a text GAN: generators, discriminators, losses, gradient estimators, schedule.
 
-Each axis is a folder of small files and a table of names; any value goes with any other.
+Each kind of part is a folder of small files with a table of names. Parts combine freely, except
+for the few combinations that ``combinations.py`` refuses.
 """

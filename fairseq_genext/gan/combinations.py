@@ -1,4 +1,4 @@
-"""Which values of the axes go together, and why the others do not."""
+"""Which losses, estimators and discriminators go together, and why others do not."""
 
 from fairseq_genext.errors import UsageError
 

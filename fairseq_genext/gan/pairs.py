@@ -64,8 +64,8 @@ class PairDiscriminator(nn.Module):
         """How many pairs it reads at a time."""
         return self.discriminator.rows_at_once
 
-    def beside(self, source: Source) -> Callable[[Tensor, Tensor], Scores]:
-        """The discriminator of targets of ``source``: maps a sequence and its mask to scores."""
+    def given(self, source: Source) -> Callable[[Tensor, Tensor], Scores]:
+        """The discriminator of targets of ``source``, a function of a sequence and its mask."""
         return partial(self, source.tokens)
 
     def forward(self, source: Tensor, sequence: Tensor, mask: Tensor) -> Scores:

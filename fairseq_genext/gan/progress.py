@@ -1,4 +1,4 @@
-"""What a resumed run must know besides the number of updates."""
+"""State of a training run that is not a function of the number of updates."""
 
 import math
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 FIELDS = (
     "generator_pretraining",  # its length in updates, where it ended early
-    "discriminator_pretraining",
+    "discriminator_warmup",
     "best",  # lowest loss of the pretraining at hand
     "validations_since_best",
-    "valid_sum",  # of the validation that has not been judged yet
+    "valid_sum",  # of a validation that the schedule has not seen yet
     "valid_weight",
-    "baseline",  # moving average of the reward
+    "baseline",  # exponential moving average of the reward
 )
 
 

@@ -1,4 +1,4 @@
-"""Who plays when: generator alone, discriminator alone, then in turns.
+"""Which network is updated when: generator alone, discriminator warm-up, then in turns.
 
 The turn is a function of the number of updates done and of where pretraining ended early, so a
 resumed run goes on exactly where it stopped.
@@ -15,13 +15,13 @@ class Phase(IntEnum):
     """The three parts of a training run; the log shows the number."""
 
     GENERATOR_PRETRAINING = 0
-    DISCRIMINATOR_PRETRAINING = 1
+    DISCRIMINATOR_WARMUP = 1
     TURNS = 2
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One update: its phase, and the one player that moves.
+    """One update: its phase, and the player that is updated.
 
     Attributes:
         phase: the part of the run.
@@ -39,23 +39,23 @@ class Schedule:
     """Lengths of the phases, in updates.
 
     Attributes:
-        generator_pretrain_updates, discriminator_pretrain_updates: at most so many.
+        generator_pretrain_updates, discriminator_warmup_updates: lengths at most.
         discriminator_steps, generator_steps: updates of each in a round of turns.
-        pretrain_patience: validations without a lower loss that end a pretraining before; 0 for
-            never.
+        pretrain_patience: validations without a lower loss that end pretraining, or the warm-up,
+            early; 0 for never.
 
     Raises:
         ValueError: a length is negative, or a round of turns would leave out a player.
     """
 
     generator_pretrain_updates: int
-    discriminator_pretrain_updates: int
+    discriminator_warmup_updates: int
     discriminator_steps: int = 1
     generator_steps: int = 1
     pretrain_patience: int = 0
 
     def __post_init__(self) -> None:
-        lengths = (self.generator_pretrain_updates, self.discriminator_pretrain_updates)
+        lengths = (self.generator_pretrain_updates, self.discriminator_warmup_updates)
         if min(*lengths, self.pretrain_patience) < 0:
             raise ValueError("pretraining lengths and patience must be 0 or greater")
         if min(self.discriminator_steps, self.generator_steps) < 1:
@@ -66,30 +66,30 @@ class Schedule:
 
         Args:
             update: number of updates done.
-            progress: where pretraining ended early, if it can.
+            progress: where pretraining and warm-up ended early, if they can.
         """
-        lengths = [self.generator_pretrain_updates, self.discriminator_pretrain_updates]
+        lengths = [self.generator_pretrain_updates, self.discriminator_warmup_updates]
         if progress is not None:
-            for index, name in enumerate(("generator_pretraining", "discriminator_pretraining")):
+            for index, name in enumerate(("generator_pretraining", "discriminator_warmup")):
                 lengths[index] = min(lengths[index], progress.get(name, math.inf))
         if update < lengths[0]:
             return Turn(Phase.GENERATOR_PRETRAINING, "generator")
         update -= lengths[0]
         if update < lengths[1]:
-            return Turn(Phase.DISCRIMINATOR_PRETRAINING, "discriminator")
+            return Turn(Phase.DISCRIMINATOR_WARMUP, "discriminator")
         update = int(update - lengths[1])
         position = update % (self.discriminator_steps + self.generator_steps)
         player = "discriminator" if position < self.discriminator_steps else "generator"
         return Turn(Phase.TURNS, player, update)
 
-    def judge(self, update: int, progress: Progress) -> None:
-        """Ends the pretraining at hand if the last validation was one too many without progress.
+    def apply_patience(self, update: int, progress: Progress) -> None:
+        """Ends pretraining, or the warm-up, after too many validations without a lower loss.
 
         Reads the validation's loss from ``progress`` and writes there what follows.
 
         Args:
             update: number of updates done.
-            progress: sums of the validation that has not been judged yet.
+            progress: sums of the validation since the last update, if there was one.
         """
         if self.pretrain_patience == 0 or update == 0:
             return
@@ -116,4 +116,4 @@ class Schedule:
                     self.generator_pretrain_updates,
                     progress.get("generator_pretraining", math.inf),
                 )
-                progress.set(discriminator_pretraining=update - begun)
+                progress.set(discriminator_warmup=update - begun)

@@ -1,4 +1,4 @@
-"""What a discriminator says of sequences: all that losses and estimators read of it."""
+"""A discriminator's scores of sequences: all that losses and estimators read of it."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass
 class Scores:
-    """What a discriminator says of a batch of sequences.
+    """A discriminator's scores of a batch of sequences.
 
     Attributes:
         logits: ``(batch, n)``; positive says real. n is 1 (a score a sequence), the number of

@@ -1,10 +1,12 @@
-"""The space of axes as flags: what each is by default, and which point each published GAN is.
+"""Options of criterion and task that a preset may set, and their defaults.
 
 A flag that the command line leaves out has the value of the preset (``--arch gan_…``), and where
-that says nothing the default. ``docs/gan.md`` shows the table with the papers.
+the preset does not set it the default below. ``docs/gan.md`` lists presets and papers.
 """
 
 from dataclasses import field
+
+from fairseq_genext.gan.old_spellings import translate_old_spellings
 
 DEFAULTS = {
     # criterion adversarial
@@ -23,21 +25,22 @@ DEFAULTS = {
     "baseline_decay": 0.92,
     # task gan
     "generator_pretrain_updates": 1000,
-    "discriminator_pretrain_updates": 200,
+    "discriminator_warmup_updates": 200,
     "discriminator_steps": 1,
     "generator_steps": 1,
     "generator_turns_lr_scale": 0.1,
 }
 
 
-def axis(name: str, text: str):
+def preset_option(name: str, text: str):
     """A dataclass field for a flag that a preset may set; ``text`` is its help."""
     text = f"{text} (default: the preset's, or {DEFAULTS[name]})"
     return field(default=None, metadata={"help": text})
 
 
-def settle(cfg) -> None:
-    """Gives every axis that is still open, None, its default."""
+def fill_defaults(cfg) -> None:
+    """Gives every option of ``cfg`` that is still None its default; translates old spellings."""
+    translate_old_spellings(cfg)
     for name, value in DEFAULTS.items():
         if hasattr(cfg, name) and getattr(cfg, name) is None:
             setattr(cfg, name, value)

@@ -20,13 +20,13 @@ from fairseq.models import (
 from omegaconf import II, OmegaConf
 from torch import Tensor, nn
 
-from fairseq_genext.errors import UsageError, require_choice, require_share
+from fairseq_genext.errors import UsageError, require_choice, require_probability
 from fairseq_genext.gan.discriminators import DISCRIMINATORS
 from fairseq_genext.gan.generators.checkpoint import read_checkpoint
 from fairseq_genext.gan.pairs import JointVocabulary, PairDiscriminator
 from fairseq_genext.gan.players import mark_players
 from fairseq_genext.gan.progress import Progress
-from fairseq_genext.models.gan import DiscriminatorConfig, settle_run
+from fairseq_genext.models.gan import DiscriminatorConfig, change_saved_config
 from fairseq_genext.models.gan_presets import rewarded_tokens
 from fairseq_genext.models.presets import preset
 from fairseq_genext.modules.checked_loading import CheckedLoading
@@ -62,8 +62,8 @@ class ConditionalGAN(CheckedLoading, FairseqEncoderDecoderModel):
 
     Args:
         generator: an encoder-decoder model whose decoder reads ``token_embeddings``.
-        discriminator: scores targets beside their sources.
-        max_target_positions: longest target, in tokens, that it reads beside the longest source.
+        discriminator: scores pairs of source and target.
+        max_target_positions: longest target, in tokens, that it reads with the longest source.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class ConditionalGAN(CheckedLoading, FairseqEncoderDecoderModel):
         if weights is not None:
             generator.load_state_dict(weights)
             logger.info("the generator starts from %s", cfg.generator_checkpoint)
-            settle_run(cfg, generator_checkpoint="", generator_config=config)
+            change_saved_config(cfg, generator_checkpoint="", generator_config=config)
         return cls(generator, build_discriminator(cfg, task), cfg.max_target_positions)
 
     def forward(
@@ -106,20 +106,20 @@ class ConditionalGAN(CheckedLoading, FairseqEncoderDecoderModel):
         src_tokens: Tensor,
         src_lengths: Tensor,
         prev_output_tokens: Tensor | None = None,
-        play: Callable | None = None,
+        compute: Callable | None = None,
         **kwargs,
     ):
-        """The generator's logits, or whatever ``play(decoder, discriminator, condition)`` returns.
+        """The generator's logits, or what ``compute(decoder, discriminator, condition)`` returns.
 
         Args:
             src_tokens: ``(batch, source length)``, padded on either side.
             src_lengths: ``(batch,)``, source lengths without padding.
             prev_output_tokens: ``(batch, time)``, the target shifted right by one.
-            play: a function of the two players and of the sources; see ``GAN.forward``.
+            compute: a function of the two players and of the sources; see ``GAN.forward``.
         """
-        if play is not None:
+        if compute is not None:
             source = Source(self.encoder, src_tokens, src_lengths)
-            return play(self.decoder, self.discriminator, source)
+            return compute(self.decoder, self.discriminator, source)
         return super().forward(src_tokens, src_lengths, prev_output_tokens, **kwargs)
 
     def longest_sample(self) -> int:
@@ -155,7 +155,7 @@ def trained_generator(path: str) -> tuple[str, dict[str, Tensor]]:
 
 def build_discriminator(cfg: ConditionalGANConfig, task) -> PairDiscriminator:
     """The discriminator that the flags name, with positions for the longest pair."""
-    require_share(cfg, "discriminator_dropout")
+    require_probability(cfg, "discriminator_dropout")
     flags = {entry.name: getattr(cfg, entry.name) for entry in fields(DiscriminatorConfig)}
     flags["max_target_positions"] = cfg.max_source_positions + cfg.max_target_positions
     vocabulary = JointVocabulary(task.source_dictionary, task.target_dictionary)
@@ -180,7 +180,7 @@ def gan_seq2seq(args) -> None:
     )
     rewarded_tokens(
         args,
-        reward_baseline="others",
+        reward_baseline="leave-one-out",
         generator_pretrain_updates=0,
         generator_turns_lr_scale=0.03,
     )

@@ -25,8 +25,8 @@ from fairseq_genext.errors import (
     require_choice,
     require_divisible,
     require_positive,
+    require_probability,
     require_right_padded_target,
-    require_share,
 )
 from fairseq_genext.models.embeddings import require_joined_dictionary
 from fairseq_genext.models.presets import preset
@@ -97,7 +97,7 @@ class DBAMConfig(FairseqDataclass):
 class DBAM(CheckedLoading, FairseqEncoderDecoderModel):
     """ARLM encoder and half-attending decoder."""
 
-    loss_terms = ("arlm", "draft")  # beside the translation's: what ``with_…`` of forward asks for
+    loss_terms = ("arlm", "draft")  # besides the translation's: what ``with_…`` of forward asks for
 
     @classmethod
     def build_model(cls, cfg: DBAMConfig, task) -> "DBAM":
@@ -212,7 +212,7 @@ def check(cfg: DBAMConfig, task) -> None:
         "decoder_attention_heads",
         "modulation_dim",
     )
-    require_share(cfg, "dropout", "attention_dropout")
+    require_probability(cfg, "dropout", "attention_dropout")
     require_divisible(cfg, "decoder_embed_dim", "decoder_attention_heads")
     if cfg.arlm == "gpt":
         require_divisible(cfg, "encoder_embed_dim", "encoder_attention_heads")

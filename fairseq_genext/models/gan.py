@@ -2,8 +2,8 @@
 
 The model only holds the two players. To fairseq's generation commands it is a language model, the
 generator; which player learns what, and when, is the business of the criterion and the schedule.
-Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661); published text GANs are points in the
-space that the folders of ``fairseq_genext.gan`` span.
+Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661); published text GANs are presets, which
+combine the parts in ``fairseq_genext.gan``.
 """
 
 import logging
@@ -16,7 +16,7 @@ from fairseq.models import FairseqLanguageModel, register_model
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from fairseq_genext.errors import UsageError, require_choice, require_positive, require_share
+from fairseq_genext.errors import UsageError, require_choice, require_positive, require_probability
 from fairseq_genext.gan.discriminators import DISCRIMINATORS
 from fairseq_genext.gan.generators import GENERATORS
 from fairseq_genext.gan.generators.checkpoint import load_weights
@@ -134,19 +134,19 @@ class GAN(CheckedLoading, FairseqLanguageModel):
         return cls(generator, discriminator)
 
     def forward(
-        self, src_tokens: Tensor | None = None, play: Callable | None = None, **kwargs
+        self, src_tokens: Tensor | None = None, compute: Callable | None = None, **kwargs
     ) -> tuple[Tensor, None] | Tensor:
-        """The generator's logits, or whatever ``play(generator, discriminator)`` returns.
+        """The generator's logits, or whatever ``compute(generator, discriminator)`` returns.
 
         Distributed wrappers see a step only if it passes through ``forward``, so the criterion
-        hands its step in as ``play``.
+        hands its step in as ``compute``.
 
         Args:
             src_tokens: ``(batch, time)``, the text shifted right by one.
-            play: a function of the two players.
+            compute: a function of the two players.
         """
-        if play is not None:
-            return play(self.decoder, self.discriminator)
+        if compute is not None:
+            return compute(self.decoder, self.discriminator)
         return super().forward(src_tokens, **kwargs)
 
     def max_positions(self) -> int:
@@ -171,7 +171,7 @@ def check(cfg: GANConfig) -> None:
         )
     if cfg.noise_input != "none":
         require_positive(cfg, "noise_dim")
-    require_share(cfg, "generator_dropout", "discriminator_dropout")
+    require_probability(cfg, "generator_dropout", "discriminator_dropout")
 
 
 def start_from_checkpoint(generator: nn.Module, cfg: GANConfig) -> None:
@@ -185,11 +185,11 @@ def start_from_checkpoint(generator: nn.Module, cfg: GANConfig) -> None:
     except ValueError as error:
         raise UsageError(f"--generator-checkpoint {cfg.generator_checkpoint} {error}") from None
     logger.info("the generator starts from %s", cfg.generator_checkpoint)
-    settle_run(cfg, generator_checkpoint="")
+    change_saved_config(cfg, generator_checkpoint="")
 
 
-def settle_run(cfg: FairseqDataclass, **values) -> None:
-    """Changes the run's settings of its model, which fairseq saves beside the weights.
+def change_saved_config(cfg: FairseqDataclass, **values) -> None:
+    """Changes the model's part of the run's configuration, which fairseq saves with the weights.
 
     Whoever loads the weights must not need the files again that the model was built from.
     """

@@ -20,10 +20,9 @@ from fairseq.dataclass import FairseqDataclass
 from fairseq.models import BaseFairseqModel, register_model, register_model_architecture
 from torch import Tensor, nn
 
-from fairseq_genext.errors import UsageError, flag, require_positive, require_share
+from fairseq_genext.errors import UsageError, flag, require_positive, require_probability
 from fairseq_genext.gan.players import mark_players
 from fairseq_genext.models.presets import preset
-from fairseq_genext.precision import bfloat16_products
 
 
 @dataclass
@@ -61,8 +60,7 @@ class Generator(nn.Module):
 
     def forward(self, noise: Tensor) -> Tensor:
         """``(batch, noise_dim)`` to ``(batch, height, width)``, pixels in [-1, 1]."""
-        with bfloat16_products(noise):
-            return self.layers(noise).to(noise.dtype).unflatten(-1, self.image_shape)
+        return self.layers(noise).unflatten(-1, self.image_shape)
 
     def draw(self, number: int) -> Tensor:
         """Images of fresh noise z ~ N(0, I), ``(number, height, width)``."""
@@ -108,8 +106,7 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """``(batch, height, width)`` to logits, ``(batch,)``."""
-        with bfloat16_products(images):
-            return self.layers(images.flatten(1)).to(images.dtype).squeeze(-1)
+        return self.layers(images.flatten(1)).squeeze(-1)
 
 
 @register_model("gan_image", dataclass=GANImageConfig)
@@ -147,18 +144,18 @@ class GANImage(BaseFairseqModel):
             ),
         )
 
-    def forward(self, images: Tensor | None = None, play: Callable | None = None) -> Tensor:
-        """The discriminator's logits, or whatever ``play(generator, discriminator)`` returns.
+    def forward(self, images: Tensor | None = None, compute: Callable | None = None) -> Tensor:
+        """The discriminator's logits, or whatever ``compute(generator, discriminator)`` returns.
 
         Distributed wrappers see a step only if it passes through ``forward``, so the criterion
-        hands its step in as ``play``.
+        hands its step in as ``compute``.
 
         Args:
             images: ``(batch, height, width)`` in [-1, 1].
-            play: a function of the two players.
+            compute: a function of the two players.
         """
-        if play is not None:
-            return play(self.generator, self.discriminator)
+        if compute is not None:
+            return compute(self.generator, self.discriminator)
         return self.discriminator(images)
 
 
@@ -170,7 +167,7 @@ def check(cfg: GANImageConfig) -> None:
             raise UsageError(
                 f"{flag(name)} must be positive numbers by commas, not {list(getattr(cfg, name))}"
             )
-    require_share(cfg, "discriminator_dropout")
+    require_probability(cfg, "discriminator_dropout")
 
 
 @register_model_architecture("gan_image", "gan_image_doc")

@@ -1,4 +1,4 @@
-"""Text GANs as named architectures: points in the space of axes, without code of their own.
+"""Text GANs as named architectures: values of flags, without code of their own.
 
 An architecture fills in the flags of model, criterion and task that the command line leaves out.
 Learning rates, batch sizes and clipping are the optimizer's and are listed in ``docs/gan.md``.
@@ -6,7 +6,7 @@ Learning rates, batch sizes and clipping are the optimizer's and are listed in `
 
 from fairseq.models import register_model_architecture
 
-from fairseq_genext.models.presets import axes, preset
+from fairseq_genext.models.presets import preset, preset_options
 
 # Of SeqGAN's discriminator (Yu et al. 2017, appendix), 1,720 filters in all.
 SEQGAN_WIDTHS = "1,2,3,4,5,6,7,8,9,10,15,20"
@@ -50,7 +50,7 @@ def like_seqgan(args, **estimator) -> None:
         discriminator_filters=SEQGAN_FILTERS,
         discriminator_dropout=0.25,
     )
-    axes(
+    preset_options(
         args,
         gan_loss="bce",
         discriminator_steps=15,
@@ -62,7 +62,7 @@ def like_seqgan(args, **estimator) -> None:
 
 def rewarded_tokens(args, **own) -> None:
     """ScratchGAN's reward for every token, and turns 1:1; baseline and learning are its own."""
-    axes(
+    preset_options(
         args,
         gan_loss="bce",
         gradient_estimator="reinforce",
@@ -112,7 +112,7 @@ def gan_relgan(args) -> None:
         discriminator_filters="300,300,300,300",
         discriminator_dropout=0.25,
     )
-    axes(
+    preset_options(
         args,
         gan_loss="rsgan",
         gradient_estimator="gumbel",
@@ -121,7 +121,7 @@ def gan_relgan(args) -> None:
         gumbel_temperature=1.0,
         gumbel_final_temperature=0.01,
         gumbel_anneal_updates=30000,  # 5,000 rounds of 5 and 1
-        discriminator_pretrain_updates=0,
+        discriminator_warmup_updates=0,
         discriminator_steps=5,
         generator_steps=1,
         generator_turns_lr_scale=0.01,
@@ -150,10 +150,10 @@ def gan_scratchgan(args) -> None:
     )
     rewarded_tokens(
         args,
-        reward_baseline="moving",
+        reward_baseline="ema",
         baseline_decay=0.92,
         generator_pretrain_updates=0,
-        discriminator_pretrain_updates=0,
+        discriminator_warmup_updates=0,
         generator_turns_lr_scale=1.0,
     )
 
@@ -162,8 +162,8 @@ def gan_scratchgan(args) -> None:
 def gan_gpt(args) -> None:
     """A GPT trained adversarially; ``--generator-checkpoint`` makes a trained one its start.
 
-    No published system: ScratchGAN's reward for every token, with the batch's other samples at the
-    same place as the baseline, because one reward for a whole text says little about its words.
+    No published system: ScratchGAN's reward for every token, with a leave-one-out baseline,
+    because one reward for a whole text says little about its words.
     """
     preset(
         args,
@@ -181,7 +181,7 @@ def gan_gpt(args) -> None:
         discriminator_hidden_dim=256,
         discriminator_dropout=0.1,
     )
-    rewarded_tokens(args, reward_baseline="others", generator_turns_lr_scale=0.03)
+    rewarded_tokens(args, reward_baseline="leave-one-out", generator_turns_lr_scale=0.03)
 
 
 @register_model_architecture("gan", "gan_gpt_tiny")

@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 from fairseq.dataclass import FairseqDataclass
 from fairseq.models import FairseqLanguageModel, register_model, register_model_architecture
 
-from fairseq_genext.errors import UsageError, require_divisible, require_positive, require_share
+from fairseq_genext.errors import (
+    UsageError,
+    require_divisible,
+    require_positive,
+    require_probability,
+)
 from fairseq_genext.models.presets import preset
 from fairseq_genext.modules.checked_loading import CheckedLoading
 from fairseq_genext.modules.gpt_decoder import GPTDecoder
@@ -55,7 +60,7 @@ class GPTDoc(CheckedLoading, FairseqLanguageModel):
             "max_target_positions",
         )
         require_divisible(cfg, "decoder_embed_dim", "decoder_attention_heads")
-        require_share(cfg, "dropout")
+        require_probability(cfg, "dropout")
         if cfg.decoder_ffn_embed_dim < 0:
             raise UsageError(
                 f"--decoder-ffn-embed-dim is {cfg.decoder_ffn_embed_dim}; it must be 0 or greater"

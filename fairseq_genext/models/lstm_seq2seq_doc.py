@@ -25,8 +25,8 @@ from fairseq_genext.errors import (
     UsageError,
     require_choice,
     require_positive,
+    require_probability,
     require_right_padded_target,
-    require_share,
 )
 from fairseq_genext.models.embeddings import require_joined_dictionary
 from fairseq_genext.models.presets import preset
@@ -227,7 +227,7 @@ def check(cfg: LSTMSeq2SeqDocConfig, task) -> None:
         "decoder_hidden_dim",
         "decoder_layers",
     )
-    require_share(cfg, "dropout")
+    require_probability(cfg, "dropout")
     require_right_padded_target(task)
     tied = cfg.share_decoder_input_output_embed or cfg.share_all_embeddings
     if tied and not cfg.deep_output and cfg.decoder_hidden_dim != cfg.decoder_embed_dim:

@@ -7,8 +7,8 @@ def preset(args, **values) -> None:
         setattr(args, name, getattr(args, name, value))
 
 
-def axes(args, **values) -> None:
-    """Sets flags of criterion and task that are still open, None.
+def preset_options(args, **values) -> None:
+    """Sets options of criterion and task that are still None (see ``gan.settings``).
 
     fairseq puts the defaults of those flags into ``args`` before it asks the architecture, so a
     default cannot be told from a value that the user gave; None can.

@@ -19,7 +19,7 @@ from fairseq_genext.errors import (
     require_choice,
     require_divisible,
     require_positive,
-    require_share,
+    require_probability,
 )
 from fairseq_genext.models.presets import preset
 from fairseq_genext.modules.checked_loading import CheckedLoading
@@ -104,7 +104,7 @@ def check(cfg: RNNLMConfig) -> None:
     """Raises UsageError for a flag whose value does not exist or does not fit another's."""
     require_choice(cfg, "rnn_cell", [*CELLS, RELATIONAL])
     require_positive(cfg, "decoder_embed_dim", "decoder_hidden_dim", "decoder_layers")
-    require_share(cfg, "dropout")
+    require_probability(cfg, "dropout")
     if cfg.rnn_cell == RELATIONAL:
         require_positive(cfg, "decoder_attention_heads", "memory_slots")
         require_divisible(cfg, "decoder_hidden_dim", "decoder_attention_heads")

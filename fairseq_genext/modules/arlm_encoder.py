@@ -20,7 +20,7 @@ class ARLMEncoder(FairseqEncoder):
         dictionary: source dictionary.
         arlm: a decoder that runs without encoder, such as ``RNNDecoder`` or ``GPTDecoder``.
         embed_dim: its width.
-        dropout: dropout on the words that stand beside its states.
+        dropout: dropout on the words that are added to its states.
         parts: lengths and longest length to the masks of what each attention may see: ``halves`` or
             ``whole``.
         decoder_shape: (layers, width) of the decoder's recurrent state.
@@ -76,9 +76,10 @@ class ARLMEncoder(FairseqEncoder):
 
         # As in fairseq's language models, a text starts from the end of the one before.
         start = tokens.new_full((tokens.size(0), 1), self.eos)
-        # The word itself beside what was read up to it: an attention finds rare words by it, and
-        # with embeddings shared by both sides the output layer can name it. The end of the sentence
-        # is no such word: its state, the only one that has read everything, would call for an end.
+        # The word itself, added to the state that has read up to it: an attention finds rare words
+        # by it, and with embeddings shared by both sides the output layer can name it. The end of
+        # the sentence is no such word: its state, the only one that has read everything, would call
+        # for an end.
         text = torch.cat([start, tokens], dim=1)
         states, _ = self.arlm(text, features_only=True)
         words = self.embed_scale * self.arlm.embed_tokens(text) * text.ne(self.eos).unsqueeze(2)

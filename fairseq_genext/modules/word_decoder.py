@@ -8,8 +8,8 @@ class WordDecoder(FairseqIncrementalDecoder):
     """A decoder with ``output_projection`` whose ``forward`` knows ``features_only``."""
 
     def extract_features(self, prev_output_tokens: Tensor, **kwargs) -> tuple:
-        """What the output layer reads, ``(batch, time, width)``, and what ``forward`` returns
-        beside it; arguments as there."""
+        """What the output layer reads, ``(batch, time, width)``, and what else ``forward`` returns;
+        arguments as there."""
         return self.forward(prev_output_tokens, features_only=True, **kwargs)
 
     def output_layer(self, features: Tensor, **unused) -> Tensor:

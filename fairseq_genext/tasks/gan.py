@@ -41,7 +41,7 @@ class GANTask(Turns, UnconditionalGenerationTask):
         """Loads a split; the training set's batches mix sentences of all lengths.
 
         fairseq batches sentences of like length. A discriminator would then see real batches of
-        one length beside generated ones of any, and learn the length of the batch.
+        one length and generated ones of any, and learn the length of the batch.
         """
         super().load_dataset(split, **kwargs)
         if split == "train" and self.args.num_samples == 0:

@@ -13,10 +13,11 @@ from fairseq import utils
 
 from fairseq_genext.criterions.adversarial import Adversarial
 from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.gan.old_spellings import old_flag
 from fairseq_genext.gan.players import require_two_player_optimizer
 from fairseq_genext.gan.progress import Progress
 from fairseq_genext.gan.schedule import Phase, Schedule
-from fairseq_genext.gan.settings import axis, settle
+from fairseq_genext.gan.settings import fill_defaults, preset_option
 from fairseq_genext.tasks.validation_samples import (
     ValidationSamples,
     ValidationSamplesConfig,
@@ -26,13 +27,14 @@ from fairseq_genext.tasks.validation_samples import (
 
 @dataclass
 class TurnsConfig(ValidationSamplesConfig):
-    generator_pretrain_updates: Optional[int] = axis(
+    generator_pretrain_updates: Optional[int] = preset_option(
         "generator_pretrain_updates",
         "at most so many updates of the generator alone, by likelihood",
     )
-    discriminator_pretrain_updates: Optional[int] = axis(
-        "discriminator_pretrain_updates", "at most so many updates of the discriminator alone"
+    discriminator_warmup_updates: Optional[int] = preset_option(
+        "discriminator_warmup_updates", "discriminator warm-up: at most so many updates of it alone"
     )
+    discriminator_pretrain_updates: Optional[int] = old_flag("discriminator_pretrain_updates")
     pretrain_patience: int = field(
         default=0,
         metadata={
@@ -40,13 +42,13 @@ class TurnsConfig(ValidationSamplesConfig):
             "pretraining early; 0: never"
         },
     )
-    discriminator_steps: Optional[int] = axis(
+    discriminator_steps: Optional[int] = preset_option(
         "discriminator_steps", "discriminator updates in a round of turns"
     )
-    generator_steps: Optional[int] = axis(
+    generator_steps: Optional[int] = preset_option(
         "generator_steps", "generator updates in a round of turns"
     )
-    generator_turns_lr_scale: Optional[float] = axis(
+    generator_turns_lr_scale: Optional[float] = preset_option(
         "generator_turns_lr_scale",
         "factor on the generator's learning rate in the turns: likelihood bears larger steps than "
         "a moving opponent",
@@ -72,13 +74,13 @@ class Turns(ValidationSamples):
 
     def __init__(self, cfg, *args, **kwargs) -> None:
         super().__init__(cfg, *args, **kwargs)
-        settle(cfg)
+        fill_defaults(cfg)
         self.turns_cfg = cfg  # fairseq keeps it as args in some tasks, as cfg in others
         require_positive(cfg, "generator_turns_lr_scale")
         try:
             self.schedule = Schedule(
                 cfg.generator_pretrain_updates,
-                cfg.discriminator_pretrain_updates,
+                cfg.discriminator_warmup_updates,
                 cfg.discriminator_steps,
                 cfg.generator_steps,
                 cfg.pretrain_patience,
@@ -113,7 +115,7 @@ class Turns(ValidationSamples):
         if update_num == 0 and not self._begun:
             progress.clear()  # a new run from the weights of an old one
         self._begun = True
-        self.schedule.judge(update_num, progress)
+        self.schedule.apply_patience(update_num, progress)
         criterion.begin_turn(self.schedule.turn(update_num, progress))
         criterion.load_progress(progress)
         done = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
@@ -136,18 +138,18 @@ class Turns(ValidationSamples):
             group["lr"] = rate
 
     def begin_valid_epoch(self, epoch, model) -> None:
-        """A validation in training begins: its loss may end a pretraining."""
+        """A validation in training begins: its loss may end pretraining or warm-up."""
         super().begin_valid_epoch(epoch, model)
         self._watched = Progress(model.progress)
         self._watched.set(valid_sum=0.0, valid_weight=0.0)
 
     def reduce_metrics(self, logging_outputs, criterion) -> None:
-        """Logs a batch's figures, and adds up the loss by which pretraining is judged."""
+        """Logs a batch's figures, and adds up the loss that ``--pretrain-patience`` watches."""
         super().reduce_metrics(logging_outputs, criterion)
         if criterion.training or self._watched is None:
             return
         loss, size = "nll_loss", "ntokens"
-        if criterion.turn.phase is Phase.DISCRIMINATOR_PRETRAINING:
+        if criterion.turn.phase is Phase.DISCRIMINATOR_WARMUP:
             loss, size = "d_loss", "nsentences"
         for name, key in (("valid_sum", loss), ("valid_weight", size)):
             total = sum(float(log.get(key, 0)) for log in logging_outputs)

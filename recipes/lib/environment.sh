@@ -2,7 +2,7 @@
 #
 #   use_environment EXTRA    EXTRA is an extra of setup.py: recipes or test
 #
-# Takes the active virtual environment; without one, makes .venv beside setup.py. Installs only when
+# Takes the active virtual environment; without one, makes .venv next to setup.py. Installs only when
 # setup.py, constraints.txt or the extra have changed since the last time.
 
 PROJECT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"

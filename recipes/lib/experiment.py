@@ -20,7 +20,7 @@ import yaml
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.sections import SECTIONS
 
-KINDS = {  # of data: keys beside kind, corpus and folder
+KINDS = {  # of data, and its keys other than kind, corpus and folder
     "sentences": {"vocabulary", "verses"},
     "pairs": {"vocabulary", "verses", "source", "target"},
     "oracle": {"flags", "weights"},
@@ -292,6 +292,10 @@ def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[st
             "include": "default", "checkpoint": "best", "set": {},
             "family": "likelihood" if "train" in system else "baseline",
         } | system  # fmt: skip
+        if "samples" in system:
+            system["samples"] = str((path.parent / system["samples"]).resolve())
+            if not Path(system["samples"]).is_file():
+                raise UsageError(f"{where}: {system['samples']} is not a file")
         if system["data"] not in data:
             raise UsageError(f"{where}: there is no data {system['data']!r}")
         for key, known in (("include", INCLUDE), ("checkpoint", ("best", "last"))):

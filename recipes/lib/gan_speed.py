@@ -56,7 +56,7 @@ class Ours:
             "--optimizer", "two_player_adamw", "--lr", "0.01", "--discriminator-lr", "0.0001",
             "--clip-norm", "5", "--batch-size", str(BATCH), "--seed", "1",
             "--generator-pretrain-updates", str(LIKELIHOOD_UPDATES),
-            "--discriminator-pretrain-updates", "0",
+            "--discriminator-warmup-updates", "0",
             "--discriminator-steps", str(EPOCHS * batches), "--generator-steps", "1",
         ]  # fmt: skip
         parser = options.get_training_parser()

@@ -14,7 +14,7 @@ rule report:
     output:
         "report/report.json",
     params:
-        # What the page says beside figures.
+        # What the page says that is no figure.
         **{name: config[name] for name in ("title", "notes", "report", "tables", "command")},
         told=[[s.get(key) for key in ("label", "note", "table", "baseline", "published")] for s in SYSTEMS.values()],
         code=code("evaluation/*.py", "evaluation/sections/*", "evaluation/templates/*", "evaluation/metrics/*.py"),

@@ -113,7 +113,7 @@ WRONG = {
     "fewer words to write": (
         "lm", *LM, "--output-dictionary-size", 9, "reads and writes the same words"
     ),
-    "fewer words to play with": (
+    "fewer output words": (
         "lm", *GAN, "--output-dictionary-size", 9, "both players read and write the same words"
     ),
     "another start": ("lm", *LM, "--add-bos-token", "texts start from </s> here"),

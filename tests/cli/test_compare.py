@@ -205,7 +205,7 @@ def test_stopped_or_killed_it_goes_on_to_the_same_end(texts, tmp_path):
             [*command, stopped], cwd=texts, env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        wait_for(lambda: saved.exists() and saved.stat().st_mtime_ns > written)
+        wait_for(lambda before=written: saved.exists() and saved.stat().st_mtime_ns > before)
         process.send_signal(number)
         _, error = process.communicate(timeout=60)
         if number == signal.SIGTERM:

@@ -11,7 +11,7 @@ from commands import run
 TRAIN = (
     "mt", "--task", "conditional_gan", "--arch", "gan_seq2seq_tiny", "--criterion", "adversarial",
     "--optimizer", "two_player_adamw", "--lr", "0.01", "--batch-size", "16",
-    "--discriminator-pretrain-updates", 1, "--max-sample-length", 12, "--valid-samples", 30,
+    "--discriminator-warmup-updates", 1, "--max-sample-length", 12, "--valid-samples", 30,
 )  # fmt: skip
 GENERATORS = {
     "lstm_seq2seq_doc": ("--criterion", "cross_entropy"),

@@ -10,7 +10,7 @@ from gan_states import check_moves, equal, states, states_by_update
 GAN = (
     "lm", "--task", "gan", "--arch", "gan_doc_tiny", "--criterion", "adversarial", "--optimizer",
     "two_player_adamw", "--lr", "0.01", "--generator-pretrain-updates", 2,
-    "--discriminator-pretrain-updates", 1, "--max-sample-length", 8, "--clip-value", 0.1,
+    "--discriminator-warmup-updates", 1, "--max-sample-length", 8, "--clip-value", 0.1,
     "--save-interval-updates", 1,
 )  # fmt: skip
 MOVES = ["decoder", "decoder", "discriminator", "discriminator", "decoder", "discriminator"]

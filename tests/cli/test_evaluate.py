@@ -1,4 +1,4 @@
-"""genext-evaluate with judges that fairseq trained, and --scoring of fairseq-generate."""
+"""genext-evaluate with language models that fairseq trained, and --scoring of fairseq-generate."""
 
 import json
 import math
@@ -15,13 +15,13 @@ TRAIN = (
     "--task", "unconditional_generation", "--arch", "gpt_doc_tiny", "--criterion",
     "cross_entropy", "--optimizer", "fused_adamw", "--lr", "0.01", "--batch-size", "32",
 )  # fmt: skip
-TASK = ("lm", "--task", "unconditional_generation", "--path", "judge/checkpoint_last.pt")
+TASK = ("lm", "--task", "unconditional_generation", "--path", "scorer/checkpoint_last.pt")
 
 
 @pytest.fixture(scope="module")
-def judge(corpus):
+def scored(corpus):
     run(
-        "fairseq-train", "lm", *TRAIN, "--max-update", 40, "--save-dir", "judge", folder=corpus
+        "fairseq-train", "lm", *TRAIN, "--max-update", 40, "--save-dir", "scorer", folder=corpus
     )  # fmt: skip
     return corpus
 
@@ -33,35 +33,41 @@ def evaluate(folder, *argv):
     return json.loads((folder / "figures.json").read_text())["figures"]
 
 
-def test_lm_scores_are_those_of_fairseq_eval_lm(judge):
-    checkpoint = "judge/checkpoint_last.pt"
+def test_lm_scores_are_those_of_fairseq_eval_lm(scored):
+    checkpoint = "scorer/checkpoint_last.pt"
     figures = evaluate(
-        judge, "valid.en", "--judge", checkpoint, "--reverse-judges", checkpoint,
-        "--judge-data", "lm",
+        scored, "valid.en", "--scorer", checkpoint, "--reverse-scorers", checkpoint,
+        "--scorer-data", "lm",
     )["valid"]  # fmt: skip
     for split, name in (("valid", "lm_score"), ("test", "reverse_lm_score")):
-        result = run("fairseq-eval-lm", *TASK, "--gen-subset", split, folder=judge)
+        result = run("fairseq-eval-lm", *TASK, "--gen-subset", split, folder=scored)
         bits = float(re.findall(r"\(base 2\): ([\d.]+)", result.stdout + result.stderr)[-1])
         assert figures[name] == pytest.approx(bits * math.log(2), abs=1e-3)
         assert 0 < figures[f"{name}_ci"] < figures[name]
 
 
-def test_the_judge_prefers_its_language_to_shuffled_words(judge):
-    lines = (judge / "valid.en").read_text().splitlines()
-    (judge / "turned.txt").write_text(
+def test_a_language_model_prefers_its_language_to_shuffled_words(scored):
+    lines = (scored / "valid.en").read_text().splitlines()
+    (scored / "turned.txt").write_text(
         "".join(" ".join(line.split()[::-1]) + "\n" for line in lines)
     )
     figures = evaluate(
-        judge, "valid.en", "turned.txt", "--judge", "judge/checkpoint_last.pt", "--judge-data", "lm"
+        scored,
+        "valid.en",
+        "turned.txt",
+        "--scorer",
+        "scorer/checkpoint_last.pt",
+        "--scorer-data",
+        "lm",
     )
     assert figures["turned"]["lm_score"] > figures["valid"]["lm_score"] + 1
 
 
 @pytest.mark.parametrize("scoring", ["sample_bleu", "self_bleu"])
-def test_free_samples_scored_by_fairseq_generate(judge, scoring):
+def test_free_samples_scored_by_fairseq_generate(scored, scoring):
     result = run(
         "fairseq-generate", *TASK, "--gen-subset", "test", "--sampling", "--beam", 1, "--seed", 1,
-        "--max-len-b", 20, "--scoring", scoring, "--scoring-order", 3, folder=judge,
+        "--max-len-b", 20, "--scoring", scoring, "--scoring-order", 3, folder=scored,
     )  # fmt: skip
     made = [fields[1].split() for fields in result.lines("H").values()]
     targets = [fields[0].split() for fields in result.lines("T").values()]
@@ -73,9 +79,9 @@ def test_free_samples_scored_by_fairseq_generate(judge, scoring):
     assert f" {name}-3 = {mean:.4f}" in result.stdout.splitlines()[-1]
 
 
-def test_signatures_from_fairseq_generate(judge):
+def test_signatures_from_fairseq_generate(scored):
     result = run(
         "fairseq-generate", *TASK, "--gen-subset", "test", "--prefix-size", 2, "--beam", 2,
-        "--scoring", "bleu_chrf", folder=judge,
+        "--scoring", "bleu_chrf", folder=scored,
     )  # fmt: skip
     assert re.search(r": BLEU = [\d.]+ \(nrefs:1\|.*\), chrF = [\d.]+ \(nrefs:1\|", result.stdout)

@@ -81,7 +81,7 @@ def test_each_turn_leaves_the_other_player_bitwise_still(steps):
     check_turns(steps)
 
 
-def test_accumulated_batches_play_one_turn(folder):
+def test_accumulated_batches_are_one_turn(folder):
     run(
         "fairseq-train", *TRAIN, "--update-freq", 2, "--max-update", 4, "--save-dir", "freq",
         "--save-interval-updates", 1, folder=folder,

@@ -9,7 +9,7 @@ from commands import run
 TRAIN = (
     "lm", "--task", "gan", "--criterion", "adversarial", "--optimizer", "two_player_adamw",
     "--lr", "0.01", "--batch-size", 16, "--generator-pretrain-updates", 1,
-    "--discriminator-pretrain-updates", 1, "--max-update", 4, "--max-sample-length", 12,
+    "--discriminator-warmup-updates", 1, "--max-update", 4, "--max-sample-length", 12,
     "--no-epoch-checkpoints",
 )  # fmt: skip
 PLAYERS = {

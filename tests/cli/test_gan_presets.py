@@ -33,7 +33,7 @@ POINTS = {
     "gan_seqgan": {"gan_loss": "bce", "gradient_estimator": "reinforce", "rollouts": 16},
     "gan_maligan": {"gan_loss": "bce", "gradient_estimator": "mali"},
     "gan_relgan": {"gan_loss": "rsgan", "gumbel_final_temperature": 0.01, "gumbel_samples": "soft"},
-    "gan_scratchgan": {"reward_discount": 0.23, "reward_baseline": "moving", "rollouts": 0},
+    "gan_scratchgan": {"reward_discount": 0.23, "reward_baseline": "ema", "rollouts": 0},
     "gan_gpt": {"gradient_estimator": "reinforce", "reward": "signed"},
 }
 
@@ -47,7 +47,7 @@ def logged(result, key: str) -> list[float]:
 def test_presets_train_generate_and_reload(corpus, preset):
     result = run(
         "fairseq-train", *TRAIN, "--arch", preset, *SMALL[preset], "--max-update", 5,
-        "--generator-pretrain-updates", 1, "--discriminator-pretrain-updates", 1,
+        "--generator-pretrain-updates", 1, "--discriminator-warmup-updates", 1,
         "--discriminator-steps", 1, "--save-dir", preset, folder=corpus,
     )  # fmt: skip
     saved = torch.load(corpus / preset / "checkpoint_last.pt", weights_only=True)
@@ -70,22 +70,29 @@ def test_presets_train_generate_and_reload(corpus, preset):
 
 
 def test_the_command_line_goes_before_the_preset(corpus):
-    run(
+    """Also in the spellings of the last release, which the log translates."""
+    result = run(
         "fairseq-train", *TRAIN, "--arch", "gan_seqgan", *SMALL["gan_seqgan"], "--rollouts", 0,
         "--gan-loss", "hinge", "--generator-pretrain-updates", 1, "--max-update", 1,
+        "--reward-baseline", "others", "--discriminator-pretrain-updates", 7,
         "--disable-validation", "--save-dir", "override", folder=corpus,
     )  # fmt: skip
     saved = torch.load(corpus / "override" / "checkpoint_last.pt", weights_only=True)["cfg"]
     assert saved["criterion"]["rollouts"] == 0 and saved["criterion"]["gan_loss"] == "hinge"
     assert saved["criterion"]["reward"] == "probability"
     assert saved["task"]["discriminator_steps"] == 15
+    for translated in (
+        "--reward-baseline others is now --reward-baseline leave-one-out",
+        "--discriminator-pretrain-updates is now --discriminator-warmup-updates",
+    ):
+        assert translated in result.stdout + result.stderr
 
 
-def test_moving_baseline_and_plateau_resume_exactly(corpus):
+def test_moving_average_and_plateau_resume_exactly(corpus):
     """What is not a function of the number of updates travels with the checkpoint."""
     flags = (
         *TRAIN, "--arch", "gan_scratchgan", *SMALL["gan_scratchgan"], "--pretrain-patience", 1,
-        "--generator-pretrain-updates", 50, "--discriminator-pretrain-updates", 50,
+        "--generator-pretrain-updates", 50, "--discriminator-warmup-updates", 50,
         "--validate-interval-updates", 2, "--save-interval-updates", 2, "--lr", "3.0",
         "--discriminator-lr", "3.0", "--weight-decay", 0,
     )  # fmt: skip
@@ -123,7 +130,7 @@ def oracle(corpus):
     return teacher.nll(teacher.sample(5000, 6)).mean().item()
 
 
-def test_the_oracle_judges_samples_in_validation(corpus, oracle):
+def test_the_oracle_scores_samples_in_validation(corpus, oracle):
     result = run(
         "fairseq-train", "oracle/bin", *TRAIN[1:], "--arch", "gan_seqgan", *SMALL["gan_seqgan"],
         "--fixed-length", "--max-sample-length", 6, "--oracle", "oracle/oracle.npz",
@@ -155,7 +162,7 @@ def test_quality_stops_training(corpus, oracle):
     assert updates == 10 * (1 + likeness.index(min(likeness))) != 10 * len(loss)
 
 
-def test_a_collapsed_generator_is_reported(corpus):
+def test_mode_collapse_is_reported(corpus):
     """Three updates by a huge rate leave one likely word."""
     result = run(
         "fairseq-train", *TRAIN, "--arch", "gan_doc_tiny", "--lr", "50.0", "--max-update", 3,

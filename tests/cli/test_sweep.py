@@ -41,7 +41,7 @@ def sweep(folder, monkeypatch, *argv):
 
 FLAGS = (
     "lm", "--checkpoints", "gpt=gpt/checkpoint_last.pt", "gan=gan/checkpoint_last.pt",
-    "--references", "test.en", "--train", "train.en", "--anchor", "valid.en", "--output", "swept",
+    "--references", "test.en", "--train", "train.en", "--held-out", "valid.en", "--output", "swept",
     "--temperatures", 0.3, 1, "--top-p", 0.5, "--max-length", 20, *SAMPLED,
 )  # fmt: skip
 
@@ -91,8 +91,8 @@ def test_figures_are_those_of_the_samples(swept):
             assert {key: point[key] for key in expected} == pytest.approx(expected)
             assert point["frechet"] >= 0 and point["tokens_per_second"] > 0
             assert f"{point['bleu_3']:.3f}" in done.stdout and name in done.stdout
-    anchor = json.loads((folder / "swept/sweep.json").read_text())["anchor"]
-    assert anchor["num_samples"] == 37
+    held_out = json.loads((folder / "swept/sweep.json").read_text())["held_out"]
+    assert held_out["num_samples"] == 37
     for order in (3, 4):
         with Image.open(folder / f"swept/quality_diversity_{order}.png") as image:
             assert len(set(image.convert("L").resize((64, 64)).tobytes())) > 5

@@ -24,7 +24,7 @@ def test_figures_of_both_players_and_of_samples(corpus):
         "fairseq-train", "lm", "--task", "gan", "--arch", "gan_doc_tiny", "--criterion",
         "adversarial", "--gradient-estimator", "reinforce", "--optimizer", "two_player_adamw",
         "--lr", "0.01", "--batch-size", 8, "--max-sample-length", 8, "--valid-samples", 20,
-        "--generator-pretrain-updates", 1, "--discriminator-pretrain-updates", 1, "--max-update", 4,
+        "--generator-pretrain-updates", 1, "--discriminator-warmup-updates", 1, "--max-update", 4,
         "--log-interval", 1, "--log-format", "tqdm", "--tensorboard-logdir", "board",
         "--no-save", folder=corpus,
     )  # fmt: skip

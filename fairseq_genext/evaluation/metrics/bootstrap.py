@@ -15,7 +15,7 @@ def half_width(
 
     It holds for figures that each sample has for itself. Self-BLEU, distinct-n, duplicates, the
     divergences and the Fréchet distance are not of that kind: a resample with replacement repeats
-    samples, which is the very thing that they count, so their intervals would lie beside them.
+    samples, which is the very thing that they count, so their intervals would miss them.
 
     Args:
         values: one figure a sample.

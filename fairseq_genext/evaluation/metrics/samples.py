@@ -37,7 +37,7 @@ def measure(
     references: list[list[str]],
     train: list[list[str]] | None = None,
 ) -> dict[str, float]:
-    """Figures of a set of samples, by name; those that are means carry ``…_ci`` beside them.
+    """Figures of a set of samples, by name; those that are means come with ``…_ci``.
 
     ``bleu_n`` and ``self_bleu_n`` (see ``ngram_bleu``) for n = 2…5, ``distinct_n``, ``duplicates``,
     ``copied`` (see ``diversity``), ``mean_length`` in tokens, ``length_divergence``,

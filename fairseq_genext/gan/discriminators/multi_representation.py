@@ -1,4 +1,4 @@
-"""Several views of each sequence, judged apart by one CNN (RelGAN, Nie et al. 2019).
+"""Several views of each sequence, scored separately by one CNN (RelGAN, Nie et al. 2019).
 
 https://openreview.net/forum?id=rJedV3R5tm, section 2.3: the embedding of each token is cut into R
 slices; slice r of all tokens is the r-th representation of the sequence, and every representation
@@ -58,5 +58,5 @@ class MultiRepresentationDiscriminator(Discriminator):
         slices = self.embed_tokens(sequence, mask).view(batch, time, self.representations, -1)
         views = slices.transpose(1, 2).flatten(0, 1)  # (batch * representations, time, slice width)
         masks = mask.repeat_interleave(self.representations, dim=0)
-        logits = self.classifier.forward_narrow(views, masks)
+        logits = self.classifier(views, masks)
         return Scores.of_sequences(logits.view(batch, self.representations))

@@ -11,13 +11,10 @@ from torch.nn import functional as F
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.gan.discriminators.embedding import SequenceEmbedding
-from fairseq_genext.gan.discriminators.narrow_ngrams import narrow_ngram_maxima
 from fairseq_genext.gan.discriminators.ngram_tables import fixed_ngram_maxima
-from fairseq_genext.gan.discriminators.ngram_windows import ngram_maxima
-from fairseq_genext.precision import bfloat16_products
 
-JUDGED_ROWS = 4096  # sequences that the highway layer reads at a time
-NARROW = 4  # numbers a token up to which looking through n-grams is faster than convolving
+CONVOLVED_ROWS = 128  # sequences at a time, such that their responses stay near a CPU's cores
+HIGHWAY_ROWS = 4096  # sequences that the highway layer reads at a time
 
 
 class NgramClassifier(nn.Module):
@@ -53,19 +50,10 @@ class NgramClassifier(nn.Module):
         Returns:
             Logits ``(batch,)``.
         """
-        embedded = embedded.transpose(1, 2)
-        padding = ~mask.unsqueeze(1)
-        maxima = []
-        for convolution in self.convolutions:
-            # Padded so that an n-gram may start at every token; one that starts in the padding
-            # would let the bias speak for nothing, so those are masked.
-            padded = F.pad(embedded, (0, convolution.kernel_size[0] - 1))
-            ngrams = F.conv1d(padded, convolution.weight).masked_fill(padding, -torch.inf)
-            maxima.append(ngrams.amax(dim=2))
-        return self.judge(torch.cat(maxima, dim=1))
+        return self.classify(ngram_maxima(embedded, mask, self.convolutions))
 
     def forward_ids(self, tokens: Tensor, mask: Tensor, embed_tokens: SequenceEmbedding) -> Tensor:
-        """As ``forward``, faster, of word ids ``(batch, time)``.
+        """As ``forward``, of word ids ``(batch, time)``; faster where no gradient is wanted.
 
         Args:
             tokens: ids.
@@ -73,29 +61,57 @@ class NgramClassifier(nn.Module):
             embed_tokens: their embeddings, ``input_dim`` wide.
         """
         if torch.is_grad_enabled():
-            return self.judge(ngram_maxima(embed_tokens(tokens, mask), mask, self.convolutions))
+            return self(embed_tokens(tokens, mask), mask)
         pieces = fixed_ngram_maxima(
-            tokens, mask, embed_tokens.weight, self.convolutions, rows=JUDGED_ROWS
+            tokens, mask, embed_tokens.weight, self.convolutions, rows=HIGHWAY_ROWS
         )
-        return torch.cat([self.judge(maxima) for maxima in pieces])
+        return torch.cat([self.classify(maxima) for maxima in pieces])
 
-    def forward_narrow(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """As ``forward``, faster on a CPU, of many sequences of vectors of very few numbers."""
-        if embedded.is_cuda or embedded.size(2) > NARROW:
-            return self(embedded, mask)
-        return self.judge(narrow_ngram_maxima(embedded, mask, self.convolutions))
-
-    def judge(self, maxima: Tensor) -> Tensor:
+    def classify(self, maxima: Tensor) -> Tensor:
         """Logits ``(batch,)`` of the filters' largest responses ``(batch, filters)``.
 
         The maximum comes before bias and ReLU, which keep the order: they then touch one value a
         filter, not one a filter and token.
         """
         h = F.relu(maxima + torch.cat([convolution.bias for convolution in self.convolutions]))
-        with bfloat16_products(h):
-            gate, transformed = self.gate(h).to(h.dtype), self.transform(h).to(h.dtype)
-        h = torch.lerp(h, F.relu(transformed), torch.sigmoid(gate))
+        h = torch.lerp(h, F.relu(self.transform(h)), torch.sigmoid(self.gate(h)))
         return self.output(self.dropout(h)).squeeze(-1)
+
+
+def ngram_maxima(embedded: Tensor, mask: Tensor, convolutions: nn.ModuleList) -> Tensor:
+    """The largest response over time of each filter, without bias.
+
+    The convolution is written as a product with the unfolded n-grams, which takes less time on a
+    CPU than ``conv1d``, most of all where vectors are short (RelGAN's have one number).
+
+    Args:
+        embedded: ``(batch, time, dim)``, zero at padding.
+        mask: ``(batch, time)``, True at real tokens; at least one in every sequence. An n-gram
+            starts at each of them, and what sticks out is zero.
+        convolutions: ``nn.Conv1d`` over ``dim`` channels, one for each width.
+
+    Returns:
+        ``(batch, filters of all widths)``.
+    """
+    at_once = len(mask) if mask.is_cuda else CONVOLVED_ROWS
+    # An n-gram that starts in the padding would let the bias speak for nothing.
+    padding = ~mask.unsqueeze(2)
+    maxima = []
+    for convolution in convolutions:
+        width = convolution.kernel_size[0]
+        ngrams = F.pad(embedded, (0, 0, 0, width - 1)).unfold(1, width, 1).flatten(2)
+        weight = convolution.weight.flatten(1).t()
+        pieces = zip(ngrams.split(at_once), padding.split(at_once), strict=True)
+        # max with indices is several times as fast as amax, forward and backward.
+        maxima.append(
+            torch.cat(
+                [
+                    (some @ weight).masked_fill_(nothing, -torch.inf).max(dim=1).values
+                    for some, nothing in pieces
+                ]
+            )
+        )
+    return torch.cat(maxima, dim=1)
 
 
 def widths_and_filters(cfg) -> dict[str, list[int]]:

@@ -23,7 +23,7 @@ def fixed_ngram_maxima(
 
     Args:
         tokens: ids ``(batch, time)``.
-        mask: as for ``ngram_windows.ngram_maxima``, True on the left.
+        mask: as for ``ngram_classifier.ngram_maxima``, True on the left.
         embeddings: ``(vocabulary, dim)``.
         convolutions: ``nn.Conv1d`` over ``dim`` channels, one for each width.
         rows: sequences at a time from the same tables: thousands of rollouts then need no more

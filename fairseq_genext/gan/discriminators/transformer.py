@@ -1,4 +1,4 @@
-"""A bidirectional Transformer encoder that judges a sequence by a token of its own.
+"""A bidirectional Transformer encoder that scores a sequence by a class token.
 
 Vaswani et al. 2017 in its pre-layer-norm form; the class token as in BERT (Devlin et al. 2019).
 """

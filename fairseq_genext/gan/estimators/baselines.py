@@ -29,8 +29,8 @@ class NoBaseline:
         """Takes back what ``state_dict`` gave."""
 
 
-class OthersBaseline(NoBaseline):
-    """The mean of the batch's other samples at the same position, which leaves no bias.
+class LeaveOneOutBaseline(NoBaseline):
+    """Leave-one-out: the mean of the batch's other samples at the same position; unbiased.
 
     Kool et al. 2019, "Buy 4 REINFORCE samples, get a baseline for free". Alone at its position, a
     token is compared with 0.
@@ -42,7 +42,7 @@ class OthersBaseline(NoBaseline):
         return (earned.sum(dim=0) - earned) / others.clamp(min=1)
 
 
-class MovingBaseline(NoBaseline):
+class ExponentialMovingAverage(NoBaseline):
     """An exponential moving average over updates: b = decay * b + (1 - decay) * mean.
 
     ScratchGAN (de Masson d'Autume et al. 2019), which keeps 0.92. It starts at 0.
@@ -70,4 +70,8 @@ class MovingBaseline(NoBaseline):
         self.value = state["baseline"]
 
 
-BASELINES = {"none": NoBaseline, "others": OthersBaseline, "moving": MovingBaseline}
+BASELINES = {
+    "none": NoBaseline,
+    "leave-one-out": LeaveOneOutBaseline,
+    "ema": ExponentialMovingAverage,
+}

@@ -4,21 +4,21 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
-from fairseq_genext.gan.game import Game
 from fairseq_genext.gan.losses.loss import Loss
+from fairseq_genext.gan.step import Step
 from fairseq_genext.modules.samplers import Samples, ancestral, plain_sampling, unroll
 
 
 class Estimator(ABC):
-    """How the discriminator's opinion becomes a gradient of the generator."""
+    """How the discriminator's scores become a gradient of the generator."""
 
-    def sample(self, game: Game) -> Samples:
-        """Generated sequences, without gradient, as the discriminator is to learn from them."""
-        with plain_sampling(game.generator):
-            return unroll(game.generator, len(game.real), game.length, ancestral, game.condition)
+    def sample(self, step: Step) -> Samples:
+        """Generated sequences for the discriminator to learn from, without gradient."""
+        with plain_sampling(step.generator):
+            return unroll(step.generator, len(step.real), step.length, ancestral, step.condition)
 
     @abstractmethod
-    def generator_loss(self, game: Game, loss: Loss) -> tuple[Tensor, dict[str, Tensor | float]]:
+    def generator_loss(self, step: Step, loss: Loss) -> tuple[Tensor, dict[str, Tensor | float]]:
         """The generator's loss on fresh samples, ``(batch,)``, and the means of figures."""
 
     def state_dict(self) -> dict:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from fairseq_genext.gan.estimators.estimator import Estimator
-from fairseq_genext.gan.game import Game
 from fairseq_genext.gan.losses.loss import Loss
 from fairseq_genext.gan.players import without_gradient
+from fairseq_genext.gan.step import Step
 from fairseq_genext.modules.samplers import Samples, gumbel_softmax, unroll
 
 SAMPLES = ("hard", "soft")
@@ -61,31 +61,31 @@ class GumbelEstimator(Estimator):
         progress = min(updates / self.anneal_updates, 1.0)
         return self.start * (self.final / self.start) ** progress
 
-    def relaxed_samples(self, game: Game) -> Samples:
+    def relaxed_samples(self, step: Step) -> Samples:
         """Sequences with weights ``(batch, time, vocabulary)`` that carry a gradient."""
         choose = partial(
-            gumbel_softmax, temperature=self.temperature(game.updates), hard=self.straight_through
+            gumbel_softmax, temperature=self.temperature(step.updates), hard=self.straight_through
         )
         return unroll(
-            game.generator,
-            len(game.real),
-            game.length,
+            step.generator,
+            len(step.real),
+            step.length,
             choose,
-            game.condition,
+            step.condition,
             feedback=self.feedback,
         )
 
-    def sample(self, game: Game) -> Samples:
+    def sample(self, step: Step) -> Samples:
         """As ``Estimator.sample``; relaxed, where the generator's turn shows relaxed ones."""
         if self.straight_through:
-            return super().sample(game)
+            return super().sample(step)
         with torch.no_grad():
-            return self.relaxed_samples(game)
+            return self.relaxed_samples(step)
 
-    def generator_loss(self, game: Game, loss: Loss) -> tuple[Tensor, dict[str, Tensor | float]]:
+    def generator_loss(self, step: Step, loss: Loss) -> tuple[Tensor, dict[str, Tensor | float]]:
         """As ``Estimator.generator_loss``, with ``gumbel_temperature``."""
-        samples = self.relaxed_samples(game)
-        with without_gradient(game.discriminator):
-            scores = game.scores(samples)
-        figures = {"gumbel_temperature": self.temperature(game.updates)}
-        return loss.generator(scores, game.real_scores(loss.relative)), figures
+        samples = self.relaxed_samples(step)
+        with without_gradient(step.discriminator):
+            scores = step.scores(samples)
+        figures = {"gumbel_temperature": self.temperature(step.updates)}
+        return loss.generator(scores, step.real_scores(loss.relative)), figures

@@ -3,8 +3,8 @@
 from torch import Tensor
 
 from fairseq_genext.gan.estimators.estimator import Estimator
-from fairseq_genext.gan.game import Game, token_log_probs
 from fairseq_genext.gan.losses.loss import Loss
+from fairseq_genext.gan.step import Step, token_log_probs
 from fairseq_genext.modules.samplers import plain_sampling
 
 
@@ -18,12 +18,12 @@ class MaliEstimator(Estimator):
     the batch.
     """
 
-    def generator_loss(self, game: Game, loss: Loss) -> tuple[Tensor, dict[str, Tensor | float]]:
+    def generator_loss(self, step: Step, loss: Loss) -> tuple[Tensor, dict[str, Tensor | float]]:
         """As ``Estimator.generator_loss``, with ``mali_largest_weight``, 1/m to 1."""
-        samples = self.sample(game)
-        with plain_sampling(game.discriminator):
-            weights = self.weights(game.scores(samples).mean().float())
-        log_probs = token_log_probs(game.generator, samples, game.length).sum(dim=1)
+        samples = self.sample(step)
+        with plain_sampling(step.discriminator):
+            weights = self.weights(step.scores(samples).mean().float())
+        log_probs = token_log_probs(step.generator, samples, step.length).sum(dim=1)
         figures = {"mali_largest_weight": weights.max()}
         return -(weights * len(samples) - 1) * log_probs, figures
 

@@ -5,11 +5,11 @@ from torch import Tensor
 
 from fairseq_genext.gan.estimators.baselines import BASELINES
 from fairseq_genext.gan.estimators.estimator import Estimator
-from fairseq_genext.gan.game import Game, token_log_probs
 from fairseq_genext.gan.losses.loss import Loss
 from fairseq_genext.gan.rewards import REWARDS
 from fairseq_genext.gan.rollouts import rollout_rewards, sample_with_rollouts
 from fairseq_genext.gan.scores import Scores
+from fairseq_genext.gan.step import Step, token_log_probs
 from fairseq_genext.modules.samplers import Samples, plain_sampling
 
 
@@ -26,7 +26,7 @@ class ReinforceEstimator(Estimator):
         rollouts: completions of each prefix, 0 for none.
         discount: gamma.
         baseline: a key of ``BASELINES``.
-        baseline_decay: how much of a moving baseline an update keeps.
+        baseline_decay: decay of the exponential moving average.
 
     Raises:
         ValueError: a number is out of its range.
@@ -44,38 +44,38 @@ class ReinforceEstimator(Estimator):
         self.discount = discount
         self.baseline = BASELINES[baseline](baseline_decay)
 
-    def generator_loss(self, game: Game, loss: Loss) -> tuple[Tensor, dict[str, Tensor | float]]:
+    def generator_loss(self, step: Step, loss: Loss) -> tuple[Tensor, dict[str, Tensor | float]]:
         """As ``Estimator.generator_loss``; figures are ``reward_mean`` and ``reward_square``.
 
         Both are of what a sequence earns a token on average.
         """
-        with plain_sampling(game.generator, game.discriminator):
-            samples, earned = self.sample_and_reward(game)
+        with plain_sampling(step.generator, step.discriminator):
+            samples, earned = self.sample_and_reward(step)
         advantage = earned - self.baseline(earned, samples.mask)
-        log_probs = token_log_probs(game.generator, samples, game.length)
+        log_probs = token_log_probs(step.generator, samples, step.length)
         per_token = earned.sum(dim=1) / samples.mask.sum(dim=1)
         figures = {"reward_mean": per_token.mean(), "reward_square": per_token.square().mean()}
         return -(advantage * log_probs).sum(dim=1), figures
 
-    def sample_and_reward(self, game: Game) -> tuple[Samples, Tensor]:
+    def sample_and_reward(self, step: Step) -> tuple[Samples, Tensor]:
         """Samples, and what each of their tokens earns, ``(batch, time)``, 0 in the padding."""
 
         def of_logits(scores: Scores) -> Tensor:
             return self.reward(scores.logits.float())
 
         def of_sequences(texts: Samples) -> Tensor:
-            scores = game.scores(texts)
+            scores = step.scores(texts)
             return scores.mean(of_logits(scores))
 
         if self.rollouts > 0:
             samples, completions = sample_with_rollouts(
-                game.generator, len(game.real), game.length, self.rollouts, game.condition
+                step.generator, len(step.real), step.length, self.rollouts, step.condition
             )
-            rows = game.discriminator.rows_at_once
+            rows = step.discriminator.rows_at_once
             rewards = rollout_rewards(samples, completions, self.rollouts, of_sequences, rows)
             return samples, rewards
-        samples = self.sample(game)
-        scores = game.scores(samples)
+        samples = self.sample(step)
+        scores = step.scores(samples)
         if scores.per_token:
             return samples, self.to_come(of_logits(scores) * samples.mask)
         return samples, scores.mean(of_logits(scores)).unsqueeze(1) * samples.mask
@@ -89,9 +89,9 @@ class ReinforceEstimator(Estimator):
         return torch.stack(sums[::-1], dim=1)
 
     def state_dict(self) -> dict:
-        """The moving baseline."""
+        """The baseline's state."""
         return self.baseline.state_dict()
 
     def load_state_dict(self, state: dict) -> None:
-        """Takes the moving baseline back."""
+        """Restores the baseline's state."""
         self.baseline.load_state_dict(state)

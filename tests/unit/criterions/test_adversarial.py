@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from fairseq_genext.criterions.adversarial import AdversarialConfig
 from fairseq_genext.errors import UsageError
-from fairseq_genext.gan.game import Game
 from fairseq_genext.gan.schedule import Phase, Turn
+from fairseq_genext.gan.step import Step
 from fairseq_genext.modules.samplers import SampleLength, Samples, ancestral, unroll
 
 TARGET = torch.tensor([[5, 6, 7, 2], [8, 2, 1, 1], [9, 9, 2, 1]])
@@ -57,11 +57,11 @@ def test_generator_pretraining_is_likelihood(gan, dictionary):
 
 
 def test_discriminator_turn_is_the_mean_of_both_binary_cross_entropies(gan, dictionary):
-    play = criterion(dictionary)
-    play.begin_turn(Turn(Phase.TURNS, "discriminator"))
+    adversarial = criterion(dictionary)
+    adversarial.begin_turn(Turn(Phase.TURNS, "discriminator"))
     gan.train()
     torch.manual_seed(4)
-    loss, size, _ = play(gan, SAMPLE)
+    loss, size, _ = adversarial(gan, SAMPLE)
     torch.manual_seed(4)
     fake = unroll(gan.decoder, 3, SampleLength(6), ancestral)
     real = gan.discriminator(TARGET, TARGET.ne(1)).mean()
@@ -75,13 +75,15 @@ def test_discriminator_turn_is_the_mean_of_both_binary_cross_entropies(gan, dict
 
 
 def test_generator_turn_is_non_saturating(gan, dictionary):
-    play = criterion(dictionary)
-    play.begin_turn(Turn(Phase.TURNS, "generator"))
+    adversarial = criterion(dictionary)
+    adversarial.begin_turn(Turn(Phase.TURNS, "generator"))
     gan.train()
     torch.manual_seed(4)
-    loss, size, log = play(gan, SAMPLE)
+    loss, size, log = adversarial(gan, SAMPLE)
     torch.manual_seed(4)
-    fake = play.estimator.relaxed_samples(play.game(gan.decoder, gan.discriminator, SAMPLE))
+    fake = adversarial.estimator.relaxed_samples(
+        adversarial.step(gan.decoder, gan.discriminator, SAMPLE)
+    )
     fakes = gan.discriminator(fake.weights, fake.mask).mean().sigmoid()
     expected = F.binary_cross_entropy(fakes, torch.ones(3), reduction="sum")
     torch.testing.assert_close(loss, expected)
@@ -92,13 +94,13 @@ def test_generator_turn_is_non_saturating(gan, dictionary):
 
 
 def test_validation_repeats_and_leaves_the_random_stream_alone(gan, dictionary):
-    play = criterion(dictionary)
+    adversarial = criterion(dictionary)
     torch.manual_seed(9)
     before = torch.random.get_rng_state()
-    _, _, first = play(gan.eval(), SAMPLE)
+    _, _, first = adversarial(gan.eval(), SAMPLE)
     assert torch.equal(before, torch.random.get_rng_state())
     torch.rand(1)
-    _, _, second = play(gan, SAMPLE)
+    _, _, second = adversarial(gan, SAMPLE)
     assert first == second
     assert first["d_loss"] / 3 > 0 and first["nll_loss"] / 9 < 10 * math.log(34)
 
@@ -121,9 +123,9 @@ def test_the_discriminator_reads_both_in_one_batch_as_apart(gan, dictionary, lon
     short = torch.tensor([[5, 2], [7, 6], [2, 1]])
     real, fake = (TARGET, short) if longer == "real" else (short, TARGET)
     real, fake = (Samples(tokens, tokens.ne(1)) for tokens in (real, fake))
-    game = Game(gan.decoder, gan.discriminator, real, SampleLength(6), 0)
+    step = Step(gan.decoder, gan.discriminator, real, SampleLength(6), 0)
     for together, apart in zip(
-        game.scores_beside_real(fake), (game.scores(real), game.scores(fake)), strict=True
+        step.real_and_fake_scores(fake), (step.scores(real), step.scores(fake)), strict=True
     ):
         torch.testing.assert_close(together.mean(), apart.mean())
     assert together.mean().std() > 0.01

@@ -4,15 +4,15 @@ import itertools
 
 import pytest
 import torch
-from gan_axes import ESTIMATORS, admitted
-from gan_turns import check_reload, criterion, has_gradient, play_in_turns
+from gan_options import ESTIMATORS, admitted
+from gan_turns import check_reload, criterion, has_gradient, train_in_turns
 from small_models import CONDITIONAL_GANS, initialised
 from torch.nn import functional as F
 
 from fairseq_genext.gan.discriminators import DISCRIMINATORS
-from fairseq_genext.gan.game import token_log_probs
 from fairseq_genext.gan.losses import LOSSES
 from fairseq_genext.gan.schedule import Phase, Turn
+from fairseq_genext.gan.step import token_log_probs
 from fairseq_genext.modules.conditions import Source
 from fairseq_genext.modules.samplers import SampleLength, Samples, ancestral, unroll
 
@@ -54,9 +54,9 @@ def test_grid(generator, estimator, dictionary):
             continue
         config = CONDITIONAL_GANS[f"{generator}-{name}"]
         model = initialised(config, dictionary).train()
-        play = criterion(dictionary, gan_loss=loss, **ESTIMATORS[estimator])
-        play.check_discriminator(model.discriminator.per_token)
-        play_in_turns(model, play, SAMPLE, (loss, name))
+        adversarial = criterion(dictionary, gan_loss=loss, **ESTIMATORS[estimator])
+        adversarial.check_discriminator(model.discriminator.per_token)
+        train_in_turns(model, adversarial, SAMPLE, (loss, name))
         check_reload(model, config, dictionary, draw)
         combinations += 1
     assert combinations == {"mali": 3, "rollouts": 12}.get(estimator, 16)
@@ -85,17 +85,17 @@ def test_plain_samples_have_no_dropout_in_the_encoder_either(name, dictionary):
     """Sampling leaves the modes of encoder and decoder as they were."""
     model = initialised(CONDITIONAL_GANS[name], dictionary).train()
     drop(model.encoder, 0.9)
-    play = criterion(dictionary, gradient_estimator="reinforce")
-    play.begin_turn(Turn(Phase.TURNS, "discriminator", 3))
+    adversarial = criterion(dictionary, gradient_estimator="reinforce")
+    adversarial.begin_turn(Turn(Phase.TURNS, "discriminator", 3))
     inputs = {key: SAMPLE["net_input"][key] for key in ("src_tokens", "src_lengths")}
     drawn = []
     for _ in range(2):
         torch.manual_seed(4)
         with torch.no_grad():
             model(
-                play=lambda generator, discriminator, source: drawn.append(
-                    play.estimator.sample(
-                        play.game(generator, discriminator, SAMPLE, source)
+                compute=lambda generator, discriminator, source: drawn.append(
+                    adversarial.estimator.sample(
+                        adversarial.step(generator, discriminator, SAMPLE, source)
                     ).tokens
                 ),
                 **inputs,

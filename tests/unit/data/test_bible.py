@@ -1,4 +1,4 @@
-"""The corpora: right verses beside each other, fixed and disjoint splits."""
+"""The corpora: right verses are paired, fixed and disjoint splits."""
 
 import pytest
 import sacrebleu
@@ -32,7 +32,7 @@ def files():
         (66022001, "And he shewed me a pure river", "And I saw a river of water of life"),
     ],
 )
-def test_known_verses_stand_beside_each_other(verses, verse, source, target):
+def test_known_verses_are_paired(verses, verse, source, target):
     """One verse of each way in which the two texts number differently, and late books."""
     assert verses[verse][0].startswith(source)
     assert verses[verse][1].startswith(target)

@@ -109,9 +109,9 @@ def test_bad_sample_files(text, says, texts, monkeypatch):
     ("argv", "says"),
     [
         (["--limit", 1], "--limit is 1; it must be 2 or greater"),
-        (["--judge", "judge.pt"], "judges need --judge-data"),
+        (["--scorer", "lm.pt"], "scorers need --scorer-data"),
         (["--reverse-judges", "a.pt", "b.pt"], "names 2 checkpoints for 1 files of samples"),
-        (["--judge", "judge.pt", "--judge-data", "."], "judge.pt does not exist"),
+        (["--judge", "lm.pt", "--judge-data", "."], "lm.pt does not exist"),
         (["--train", "nowhere.txt"], "nowhere.txt does not exist"),
     ],
 )

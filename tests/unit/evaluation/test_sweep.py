@@ -2,11 +2,13 @@
 
 import pytest
 import torch
-from fairseq_genext.evaluation.sampling import Drawn, Sampling
 
 from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation import sample as sample_command
 from fairseq_genext.evaluation import sweep
 from fairseq_genext.evaluation.checkpoints import named_checkpoints
+from fairseq_genext.evaluation.generation import Generated
+from fairseq_genext.evaluation.sample import Sampling
 
 FLAGS = {
     "data": "data",
@@ -72,14 +74,14 @@ def test_a_point_is_sampled_again_only_when_something_changed(monkeypatch, tmp_p
 
     def draw(*arguments):
         calls.append(arguments)
-        return Drawn([f"text {len(calls)}", "other"], seconds=2.0, tokens_per_second=3.0)
+        return Generated([f"text {len(calls)}", "other"], seconds=2.0, tokens=6)
 
-    monkeypatch.setattr(sweep, "draw", draw)
+    monkeypatch.setattr(sample_command, "draw", draw)
     checkpoint, path = tmp_path / "gpt.pt", tmp_path / "swept" / "gpt" / "t1.00.txt"
     checkpoint.write_text("weights")
 
     def sample(sampling=SAMPLING, weights=checkpoint):
-        return sweep.sample_point(sampling, str(weights), 1.0, 1.0, path)
+        return sweep.point_of(sampling, str(weights), 1.0, 1.0, path)
 
     speed = sample()
     assert speed == {"seconds": 2.0, "tokens_per_second": 3.0}
@@ -101,9 +103,9 @@ def test_an_interrupted_point_leaves_no_samples(monkeypatch, tmp_path):
     def draw(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweep, "draw", draw)
+    monkeypatch.setattr(sample_command, "draw", draw)
     (tmp_path / "gpt.pt").write_text("weights")
     path = tmp_path / "gpt" / "t1.00.txt"
     with pytest.raises(KeyboardInterrupt):
-        sweep.sample_point(SAMPLING, str(tmp_path / "gpt.pt"), 1.0, 1.0, path)
+        sweep.point_of(SAMPLING, str(tmp_path / "gpt.pt"), 1.0, 1.0, path)
     assert not path.exists()

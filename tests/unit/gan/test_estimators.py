@@ -10,11 +10,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from fairseq_genext.gan.estimators import GumbelEstimator, MaliEstimator, ReinforceEstimator
-from fairseq_genext.gan.estimators.baselines import MovingBaseline, OthersBaseline
-from fairseq_genext.gan.game import Game, token_log_probs
+from fairseq_genext.gan.estimators.baselines import ExponentialMovingAverage, LeaveOneOutBaseline
 from fairseq_genext.gan.losses import BCELoss, RSGANLoss
 from fairseq_genext.gan.rewards import REWARDS
 from fairseq_genext.gan.scores import Scores
+from fairseq_genext.gan.step import Step, token_log_probs
 from fairseq_genext.modules.samplers import SampleLength, Samples
 
 WORDS = 3
@@ -55,7 +55,7 @@ class Table(nn.Module):
         pass
 
 
-class Judge(nn.Module):
+class PairDiscriminator(nn.Module):
     """A discriminator with a logit for each pair of words."""
 
     per_token = False
@@ -71,7 +71,7 @@ class Judge(nn.Module):
         return Scores.of_sequences(self.logits[first, second])
 
 
-class TokenJudge(Judge):
+class TokenDiscriminator(PairDiscriminator):
     """Scores the first word by itself and the second by both."""
 
     per_token = True
@@ -82,9 +82,9 @@ class TokenJudge(Judge):
         return Scores(logits, mask, per_token=True)
 
 
-def game(judge, batch):
+def step_with(discriminator, batch):
     real = Samples(torch.full((batch, 2), 4), torch.ones(batch, 2, dtype=torch.bool))
-    return Game(Table(), judge, real, LENGTH, updates=0)
+    return Step(Table(), discriminator, real, LENGTH, updates=0)
 
 
 def exact_gradient(worth):
@@ -100,11 +100,11 @@ def exact_gradient(worth):
     return gradient
 
 
-def estimate(estimator, judge, batch, seed):
-    played = game(judge, batch)
+def estimate(estimator, discriminator, batch, seed):
+    step = step_with(discriminator, batch)
     torch.manual_seed(seed)
-    loss, _ = estimator.generator_loss(played, BCELoss())
-    (gradient,) = torch.autograd.grad(loss.mean(), played.generator.logits)
+    loss, _ = estimator.generator_loss(step, BCELoss())
+    (gradient,) = torch.autograd.grad(loss.mean(), step.generator.logits)
     return gradient
 
 
@@ -117,9 +117,9 @@ def reinforce(**flags):
     "flags",
     [
         {},
-        {"baseline": "others"},
+        {"baseline": "leave-one-out"},
         {"rollouts": 3},
-        {"rollouts": 2, "baseline": "others"},
+        {"rollouts": 2, "baseline": "leave-one-out"},
         {"reward": "signed"},
         {"reward": "logit"},
     ],
@@ -127,13 +127,13 @@ def reinforce(**flags):
 )
 def test_reinforce_estimates_the_exact_gradient(flags):
     """Its error shrinks as 1 / sqrt(samples)."""
-    judge = Judge()
+    discriminator = PairDiscriminator()
     reward = REWARDS[flags.get("reward", "probability")]
-    exact = exact_gradient(lambda a, b: reward(judge.logits[a, b]).item())
+    exact = exact_gradient(lambda a, b: reward(discriminator.logits[a, b]).item())
     assert exact.norm() > 0.05
     errors = []
     for batch in (250, 4000):
-        estimates = [estimate(reinforce(**flags), judge, batch, seed) for seed in range(16)]
+        estimates = [estimate(reinforce(**flags), discriminator, batch, seed) for seed in range(16)]
         errors.append(
             torch.stack([(got - exact).norm() for got in estimates]).square().mean().sqrt()
         )
@@ -143,14 +143,17 @@ def test_reinforce_estimates_the_exact_gradient(flags):
 
 
 def test_reinforce_by_tokens_sums_discounted_rewards_to_come():
-    judge = TokenJudge()
+    discriminator = TokenDiscriminator()
     signed = REWARDS["signed"]
 
     def worth(a, b):
-        return (signed(judge.logits[a, 0]) + signed(judge.logits[a, b])).item()
+        return (signed(discriminator.logits[a, 0]) + signed(discriminator.logits[a, b])).item()
 
     exact = exact_gradient(worth)
-    mean = sum(estimate(reinforce(reward="signed"), judge, 4000, seed) for seed in range(8)) / 8
+    mean = (
+        sum(estimate(reinforce(reward="signed"), discriminator, 4000, seed) for seed in range(8))
+        / 8
+    )
     assert (mean - exact).norm() < 0.1 * exact.norm()
 
     estimator = reinforce(discount=0.5)
@@ -159,12 +162,19 @@ def test_reinforce_by_tokens_sums_discounted_rewards_to_come():
 
 
 def test_a_constant_reward_teaches_nothing_on_average():
-    judge = Judge()
-    gradients = [estimate(reinforce(reward="constant"), judge, 2000, seed) for seed in range(16)]
+    discriminator = PairDiscriminator()
+    gradients = [
+        estimate(reinforce(reward="constant"), discriminator, 2000, seed) for seed in range(16)
+    ]
     spread = torch.stack([gradient.norm() for gradient in gradients]).mean()
     assert (sum(gradients) / 16).norm() < 0.5 * spread
-    # With the others as the baseline it teaches nothing at all.
-    assert estimate(reinforce(reward="constant", baseline="others"), judge, 50, 1).norm() < 1e-5
+    # With the leave-one-out baseline it teaches nothing at all.
+    assert (
+        estimate(
+            reinforce(reward="constant", baseline="leave-one-out"), discriminator, 50, 1
+        ).norm()
+        < 1e-5
+    )
 
 
 def test_rewards_by_hand():
@@ -179,19 +189,19 @@ def test_rewards_by_hand():
         torch.testing.assert_close(reward(logits), torch.tensor(expected[name]))
 
 
-def test_others_baseline_leaves_a_sample_out():
+def test_leave_one_out_baseline_by_hand():
     earned = torch.tensor([[1.0, 4.0], [2.0, 0.0], [6.0, 8.0]])
     mask = torch.tensor([[True, True], [True, False], [True, True]])
-    baseline = OthersBaseline(0.9)(earned, mask)
+    baseline = LeaveOneOutBaseline(0.9)(earned, mask)
     torch.testing.assert_close(baseline[:, 0], torch.tensor([4.0, 3.5, 1.5]))
     torch.testing.assert_close(baseline[[0, 2], 1], torch.tensor([8.0, 4.0]))
 
 
-def test_moving_baseline_follows_the_mean_and_is_saved():
-    baseline = MovingBaseline(0.9)
+def test_exponential_moving_average_follows_the_mean_and_is_saved():
+    baseline = ExponentialMovingAverage(0.9)
     earned, mask = torch.tensor([[1.0, 3.0], [5.0, 0.0]]), torch.tensor([[1, 1], [1, 0]]).bool()
     assert baseline(earned, mask)[0, 0].item() == pytest.approx(0.3)
-    other = MovingBaseline(0.9)
+    other = ExponentialMovingAverage(0.9)
     other.load_state_dict(baseline.state_dict())
     assert other(earned, mask)[1, 0].item() == pytest.approx(0.9 * 0.3 + 0.3)
 
@@ -207,18 +217,20 @@ def test_mali_weights_sum_to_one_and_are_the_ratio():
 
 def test_mali_nears_the_gradient_of_the_reweighted_likelihood():
     """With many samples, w_i is r / E[r]: the gradient of -sum_y p(y) (r(y)/E[r] - 1) log p(y)."""
-    judge = Judge()
+    discriminator = PairDiscriminator()
     table = Table()
     terms = []
     for pair in itertools.product(range(WORDS), repeat=2):
         samples = Samples(torch.tensor([pair]) + 4, torch.ones(1, 2, dtype=torch.bool))
-        terms.append((token_log_probs(table, samples, LENGTH).sum(), judge.logits[pair].exp()))
+        terms.append(
+            (token_log_probs(table, samples, LENGTH).sum(), discriminator.logits[pair].exp())
+        )
     normaliser = sum(log_p.exp().item() * ratio for log_p, ratio in terms)
     objective = -sum(
         log_p.exp().detach() * (ratio / normaliser - 1) * log_p for log_p, ratio in terms
     )
     (exact,) = torch.autograd.grad(objective, table.logits)
-    mean = sum(estimate(MaliEstimator(), judge, 8000, seed) for seed in range(8)) / 8
+    mean = sum(estimate(MaliEstimator(), discriminator, 8000, seed) for seed in range(8)) / 8
     assert (mean - exact).norm() < 0.1 * exact.norm()
 
 
@@ -241,25 +253,25 @@ def gumbel(samples="hard", feedback="soft", temperature=1.0, final=1.0, anneal=0
 
 
 def test_gumbel_shows_the_discriminator_what_the_generators_turn_shows():
-    played = game(Reader(len(Table().dictionary)), 5)
-    assert gumbel("hard").sample(played).weights is None
-    soft = gumbel("soft").sample(played)
+    step = step_with(Reader(len(Table().dictionary)), 5)
+    assert gumbel("hard").sample(step).weights is None
+    soft = gumbel("soft").sample(step)
     assert not soft.weights.requires_grad and soft.weights.max() < 1
     torch.testing.assert_close(soft.weights.sum(2), torch.ones(5, 2))
 
 
 @pytest.mark.parametrize("loss", [BCELoss(), RSGANLoss()])
 def test_gumbel_loss_is_that_of_its_samples(loss):
-    played = game(Reader(len(Table().dictionary)), 6)
+    step = step_with(Reader(len(Table().dictionary)), 6)
     estimator = gumbel()
     torch.manual_seed(4)
-    got, figures = estimator.generator_loss(played, loss)
+    got, figures = estimator.generator_loss(step, loss)
     torch.manual_seed(4)
-    fake = estimator.relaxed_samples(played)
-    expected = loss.generator(played.scores(fake), played.scores(played.real))
+    fake = estimator.relaxed_samples(step)
+    expected = loss.generator(step.scores(fake), step.scores(step.real))
     torch.testing.assert_close(got, expected)
     assert figures == {"gumbel_temperature": 1.0}
-    (gradient,) = torch.autograd.grad(got.sum(), played.generator.logits)
+    (gradient,) = torch.autograd.grad(got.sum(), step.generator.logits)
     assert gradient[4:].norm() > 0 and gradient[2].norm() > 0
 
 
@@ -268,10 +280,10 @@ def test_hard_feedback_stops_the_gradient_between_steps():
     reads_second = Reader(len(Table().dictionary))
     reads_second.places[0] = 0
     for feedback, flows in (("soft", True), ("hard", False)):
-        played = game(reads_second, 6)
+        step = step_with(reads_second, 6)
         torch.manual_seed(4)
-        loss, _ = gumbel(feedback=feedback).generator_loss(played, BCELoss())
-        (gradient,) = torch.autograd.grad(loss.sum(), played.generator.logits)
+        loss, _ = gumbel(feedback=feedback).generator_loss(step, BCELoss())
+        (gradient,) = torch.autograd.grad(loss.sum(), step.generator.logits)
         # Row 2 (end of sentence before) holds the first word's logits.
         assert bool(gradient[2].norm() > 1e-6) is flows
 

@@ -6,9 +6,9 @@ from fairseq.data import Dictionary
 from small_models import CONDITIONAL_GANS, build
 from torch.nn import functional as F
 
-from fairseq_genext.gan.game import Game
 from fairseq_genext.gan.pairs import JointVocabulary, PairDiscriminator
 from fairseq_genext.gan.rollouts import Draws, rollout_rewards, sample_with_rollouts
+from fairseq_genext.gan.step import Step
 from fairseq_genext.modules.conditions import Source
 from fairseq_genext.modules.samplers import SampleLength, Samples
 
@@ -42,7 +42,7 @@ def test_scores_are_those_of_the_written_out_sequence(name, joined, dictionary):
     discriminator = build(CONDITIONAL_GANS[name], dictionary, None if joined else words("t"))
     discriminator = discriminator.discriminator
     offset = 0 if joined else len(dictionary)
-    scores = discriminator.beside(Source(None, SOURCE, None))(TARGET, TARGET.ne(1))
+    scores = discriminator.given(Source(None, SOURCE, None))(TARGET, TARGET.ne(1))
     for row, (source, target) in enumerate(ROWS):
         sequence = torch.tensor([source + [token + offset for token in target]])
         alone = discriminator.discriminator(sequence, torch.ones_like(sequence, dtype=torch.bool))
@@ -115,7 +115,7 @@ def test_matched_pairs_can_be_told_from_mismatched(name, dictionary):
 
 @pytest.mark.parametrize("name", ["lstm-cnn", "dbam-multi_representation"])
 @torch.no_grad()
-def test_rollouts_in_a_batch_are_scored_beside_their_own_source(name, dictionary):
+def test_rollouts_in_a_batch_are_scored_with_their_own_source(name, dictionary):
     model = build(CONDITIONAL_GANS[name], dictionary)
     length, rollouts = SampleLength(5), 2
     lengths = SOURCE.ne(1).sum(1)
@@ -124,10 +124,10 @@ def test_rollouts_in_a_batch_are_scored_beside_their_own_source(name, dictionary
 
     def values(rows):
         source = Source(model.encoder, SOURCE[rows], lengths[rows])
-        game = Game(model.decoder, model.discriminator, Samples(None, None), length, 0, source)
+        step = Step(model.decoder, model.discriminator, Samples(None, None), length, 0, source)
         own = Draws(draws.samples[rows], draws.completions[rows])
         drawn = sample_with_rollouts(model.decoder, len(rows), length, rollouts, source, own)
-        return rollout_rewards(*drawn, rollouts, lambda texts: game.scores(texts).mean(), 3)
+        return rollout_rewards(*drawn, rollouts, lambda texts: step.scores(texts).mean(), 3)
 
     together = values(torch.tensor([0, 1]))
     for row in (0, 1):

@@ -25,14 +25,14 @@ def test_impossible_schedules(lengths):
         Schedule(*lengths)
 
 
-def play(schedule, losses, every, updates, restart_at=()):
+def order_of_players(schedule, losses, every, updates, restart_at=()):
     """The player of each update, with a validation loss after every ``every`` updates."""
     progress = Progress(Progress.empty())
     players, losses = "", iter(losses)
     for update in range(updates):
         if update in restart_at:  # what a checkpoint keeps
             progress = Progress(progress.buffer.clone())
-        schedule.judge(update, progress)
+        schedule.apply_patience(update, progress)
         players += schedule.turn(update, progress).player[0]
         if (update + 1) % every == 0:
             progress.set(valid_sum=next(losses) * 7, valid_weight=7.0)
@@ -45,19 +45,19 @@ def test_a_plateau_ends_each_pretraining(restart_at):
     # Lower, not, lower, not, not: the generator's ends after 10 updates. Then the discriminator's
     # first is its best, and two that are not follow: it ends after 6 more.
     losses = [5.0, 6.0, 4.0, 4.0, 4.5, 0.7, 0.7, 0.8, 0.1, 0.1, 0.1]
-    assert play(schedule, losses, 2, 20, restart_at) == "g" * 10 + "d" * 6 + "dgdg"
+    assert order_of_players(schedule, losses, 2, 20, restart_at) == "g" * 10 + "d" * 6 + "dgdg"
 
 
 def test_the_discriminators_best_is_its_own():
     """Also where no validation falls on the end of the generator's pretraining."""
     schedule = Schedule(3, 100, 1, 1, pretrain_patience=2)
     losses = [0.5, 0.8, 0.7, 0.7, 0.7, 0.7]
-    assert play(schedule, losses, 2, 13) == "ggg" + "d" * 7 + "dgd"
+    assert order_of_players(schedule, losses, 2, 13) == "ggg" + "d" * 7 + "dgd"
 
 
 def test_patience_does_not_outlast_the_lengths():
     schedule = Schedule(3, 2, 1, 1, pretrain_patience=9)
-    assert play(schedule, [1.0] * 9, 1, 9) == "ggg" + "dd" + "dgdg"
+    assert order_of_players(schedule, [1.0] * 9, 1, 9) == "ggg" + "dd" + "dgdg"
 
 
 def test_progress_keeps_numbers_in_half_precision_models():

@@ -1,4 +1,4 @@
-"""What DBAM must hold beside what every decoder must."""
+"""What DBAM must hold besides what every decoder must."""
 
 import dataclasses
 from argparse import Namespace
@@ -94,7 +94,7 @@ def test_later_source_tokens_do_not_change_the_arlm(model):
     assert not torch.allclose(before["predicting"][:, 4], after["predicting"][:, 4])
 
 
-def test_words_stand_beside_the_arlms_states_but_the_end_does_not(model):
+def test_words_are_added_to_the_arlms_states_but_the_end_is_not(model):
     source = torch.tensor([[5, 6, 7, EOS]])
     encoder = model.encoder
     text = torch.tensor([[EOS, 5, 6, 7, EOS]])
@@ -218,7 +218,7 @@ def test_what_is_switched_off_refuses_nothing(dictionary):
 
 
 def test_preset_is_about_as_large_as_fairseqs_transformer(dictionary):
-    """Beside the embeddings, whose size is the dictionary's."""
+    """Apart from the embeddings, whose size is the dictionary's."""
     task = SimpleNamespace(source_dictionary=dictionary, target_dictionary=dictionary)
     sizes = []
     for name in ("dbam_iwslt_de_en", "transformer_iwslt_de_en"):

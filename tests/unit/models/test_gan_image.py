@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from fairseq_genext import precision
 from fairseq_genext.errors import UsageError
 from fairseq_genext.models.gan_image import GANImage, GANImageConfig
 
@@ -62,7 +61,7 @@ def test_shapes_and_range():
     images = model.generator.draw(3)
     assert images.shape == (3, 28, 28) and images.abs().max() <= 1
     assert model(images).shape == (3,)
-    assert model(play=lambda generator, discriminator: (generator, discriminator)) == (
+    assert model(compute=lambda generator, discriminator: (generator, discriminator)) == (
         model.generator,
         model.discriminator,
     )
@@ -78,35 +77,6 @@ def test_still_statistics_normalise_by_the_batch_and_keep_the_buffers():
     moved = generator(noise)
     assert torch.equal(still, moved)
     assert not any(torch.equal(value, before[name]) for name, value in generator.named_buffers())
-
-
-def test_products_in_bfloat16_change_little(monkeypatch):
-    """Images, scores and each gradient, and what batch norm remembers, stay float32 outside."""
-    noise = torch.randn(16, 100, generator=torch.Generator().manual_seed(1))
-
-    def played():
-        model = build(discriminator_dropout=0.0).train()
-        with model.generator.still_statistics():
-            model.generator(noise)
-        images = model.generator(noise)
-        scores = model.discriminator(images)
-        scores.sum().backward()
-        figures = {"images": images, "scores": scores, **dict(model.generator.named_buffers())}
-        figures |= {name: weight.grad for name, weight in model.named_parameters()}
-        return {name: value.detach() for name, value in figures.items()}
-
-    exact = played()
-    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: True)
-    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
-    rounded = played()
-    for name in ("generator.layers.0.bias", "generator.layers.3.bias"):
-        del rounded[name]  # before batch norm a bias has no gradient but rounding
-    for name, value in rounded.items():
-        assert value.dtype is exact[name].dtype, name
-        distance = (value - exact[name]).float().norm() / exact[name].float().norm()
-        assert distance < (0.02 if name in ("images", "scores") else 0.15), name
-    assert not torch.equal(rounded["scores"], exact["scores"])
-    assert rounded["layers.1.num_batches_tracked"] == 1
 
 
 def test_one_image_can_be_drawn_in_training():

@@ -111,6 +111,7 @@ WRONG_FILES = [
     ({"systems__two__start": "unigram"}, "systems.two: unigram is not trained"),
     ({"systems__one__start": "two"}, "systems.one starts from itself"),
     ({"systems__one__data": "other"}, "systems.one: there is no data 'other'"),
+    ({"systems__mine": {"samples": "no.txt"}}, "no.txt is not a file"),
     ({"systems__one__unigram": True}, "systems.one needs one of train, untrained"),
     ({"systems__one__checkpoint": "first"}, "systems.one: checkpoint is one of best, last"),
     ({"systems__one__train": "--lr {{ rate }}"}, "systems.one.train: 'rate' is undefined"),

@@ -114,7 +114,7 @@ def test_every_process_draws_for_itself_and_repeats(rank, monkeypatch):
 def test_turns_scale_the_generators_rate_for_one_step_alone(corpus):
     task = setup(
         GANTask, GANTaskConfig, corpus, generator_pretrain_updates=1,
-        discriminator_pretrain_updates=0, generator_turns_lr_scale=0.5,
+        discriminator_warmup_updates=0, generator_turns_lr_scale=0.5,
     )  # fmt: skip
     groups = [{"lr": 0.4, "player": "generator"}, {"lr": 0.1, "player": "discriminator"}]
     used = []

@@ -11,7 +11,6 @@ from torch import nn
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.metrics import lm_score
-from fairseq_genext.evaluation.metrics.lm_score import Judge
 
 WORDS = ("a", "b", "c")
 
@@ -29,14 +28,14 @@ class Bigrams(FairseqIncrementalDecoder):
 
 
 @pytest.fixture
-def judge(monkeypatch):
+def scorer(monkeypatch):
     words = Dictionary()
     for word in WORDS:
         words.add_symbol(word)
     task = SimpleNamespace(target_dictionary=words, args=SimpleNamespace(add_bos_token=False))
     model = FairseqLanguageModel(Bigrams(words))
     monkeypatch.setattr(lm_score, "load_model", lambda path, data: (model, task))
-    return Judge("judge.pt", "folder")
+    return ScoringLM("scorer.pt", "folder")
 
 
 # Seven entries: bos 0, pad 1, eos 2, unk 3, a 4, b 5, c 6.
@@ -44,36 +43,36 @@ TOTAL = math.log(math.e**2 + 6)
 HIT, MISS = TOTAL - 2, TOTAL
 
 
-def test_costs_of_sentences_by_hand(judge):
-    costs, lengths = judge.nll(["a b c", "", "x a", "c"])
+def test_costs_of_sentences_by_hand(scorer):
+    costs, lengths = scorer.nll(["a b c", "", "x a", "c"])
     # end-a, a-b and b-c, c-end; end-end; end-unknown, unknown-a, a-end; end-c, c-end.
     expected = [2 * MISS + 2 * HIT, MISS, 2 * HIT + MISS, 2 * MISS]
     assert costs == pytest.approx(expected, rel=1e-5)
     assert lengths == [4, 1, 3, 2]
 
 
-def test_score_is_a_mean_over_tokens_with_its_interval(judge):
-    mean, interval = lm_score.lm_score(judge, ["a b c", ""])
+def test_score_is_a_mean_over_tokens_with_its_interval(scorer):
+    mean, interval = lm_score.lm_score(scorer, ["a b c", ""])
     assert mean == pytest.approx((3 * MISS + 2 * HIT) / 5, rel=1e-5)
     assert interval > 0
-    assert lm_score.lm_score(judge, ["a b"] * 9)[1] == pytest.approx(0, abs=1e-6)
+    assert lm_score.lm_score(scorer, ["a b"] * 9)[1] == pytest.approx(0, abs=1e-6)
 
 
-def test_batches_change_nothing(judge, monkeypatch):
+def test_batches_change_nothing(scorer, monkeypatch):
     text = ["a b c", "a", "", "c b", "b c", "x a"] * 5
-    whole = judge.nll(text)
+    whole = scorer.nll(text)
     monkeypatch.setattr(lm_score, "MAX_TOKENS", 5)
-    assert judge.nll(text)[0] == pytest.approx(whole[0]) and judge.nll(text)[1] == whole[1]
+    assert scorer.nll(text)[0] == pytest.approx(whole[0]) and scorer.nll(text)[1] == whole[1]
 
 
-def test_what_cannot_be_judged(judge, monkeypatch, tmp_path):
+def test_what_cannot_be_scored(scorer, monkeypatch, tmp_path):
     with pytest.raises(UsageError, match="reads at most 6 tokens, and a sentence has 7: a a a"):
-        judge.nll(["a a a a a a"])
+        scorer.nll(["a a a a a a"])
     with pytest.raises(UsageError, match="is no sentencepiece model"):
-        Judge("judge.pt", "folder", str(tmp_path / "nowhere.model"))
+        ScoringLM("scorer.pt", "folder", str(tmp_path / "nowhere.model"))
     monkeypatch.setattr(lm_score, "load_model", lambda path, data: (nn.Linear(1, 1), None))
     with pytest.raises(UsageError, match="holds a Linear, no language model"):
-        Judge("judge.pt", "folder")
+        ScoringLM("scorer.pt", "folder")
     monkeypatch.undo()
     with pytest.raises(UsageError, match="nowhere.pt does not exist"):
-        Judge("nowhere.pt", "folder")
+        ScoringLM("nowhere.pt", "folder")

@@ -1,4 +1,4 @@
-"""Every value of every axis with every other that it admits trains, generates and reloads."""
+"""Every value of every GAN option with every other that it admits trains, generates and reloads."""
 
 import copy
 import dataclasses
@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 import torch
-from gan_axes import ESTIMATORS, admitted
+from gan_options import ESTIMATORS, admitted
 from gan_states import equal
-from gan_turns import check_reload, criterion, play_in_turns
+from gan_turns import check_reload, criterion, train_in_turns
 from small_models import GANS_BY_PLAYERS, initialised
 
 from fairseq_genext.errors import UsageError
@@ -31,7 +31,7 @@ SAMPLE = {
 }
 
 
-# The axes of the estimators that ``ESTIMATORS`` leaves at one value or two.
+# The estimators' options that ``ESTIMATORS`` leaves at one value or two.
 SETTINGS = [
     *(
         {"gradient_estimator": "gumbel", "gumbel_samples": samples, "gumbel_feedback": feedback}
@@ -56,15 +56,15 @@ def test_grid(loss, estimator, dictionary):
     for generator, discriminator in itertools.product(GENERATORS, DISCRIMINATORS):
         config = GANS_BY_PLAYERS[generator, discriminator]
         model = initialised(config, dictionary).train()
-        play = criterion(dictionary, gan_loss=loss, **ESTIMATORS[estimator])
+        adversarial = criterion(dictionary, gan_loss=loss, **ESTIMATORS[estimator])
         per_token = model.discriminator.per_token
         if not admitted(loss, estimator, discriminator):
             with pytest.raises(UsageError, match="take --"):
-                play.check_discriminator(per_token)
+                adversarial.check_discriminator(per_token)
             continue
-        play.check_discriminator(per_token)
-        assert play.loss.penalised == (loss == "wgan-gp")
-        play_in_turns(model, play, SAMPLE, (generator, discriminator))
+        adversarial.check_discriminator(per_token)
+        assert adversarial.loss.penalised == (loss == "wgan-gp")
+        train_in_turns(model, adversarial, SAMPLE, (generator, discriminator))
         check_reload(model, config, dictionary, draw)
         combinations += 1
     assert combinations == {True: 12, False: 0}[loss == "bce" or estimator != "mali"] - (
@@ -82,8 +82,8 @@ def test_noise_with_samples_rewards_and_baselines(generator, noise_input, dictio
         model = initialised(config, dictionary).train()
         noise = copy.deepcopy(model.decoder.noise)
         assert (noise is None) == (noise_input == "none")
-        play = criterion(dictionary, **settings)
-        play_in_turns(model, play, SAMPLE, (settings, discriminator))
+        adversarial = criterion(dictionary, **settings)
+        train_in_turns(model, adversarial, SAMPLE, (settings, discriminator))
         if noise is not None:
             assert not equal(noise.state_dict(), model.decoder.noise.state_dict()), settings
         check_reload(model, config, dictionary, draw)
@@ -99,12 +99,12 @@ def test_half_precision(estimator, dtype, dictionary):
         losses = []
         for kind in (torch.float32, dtype):
             model = initialised(GANS_BY_PLAYERS[generator, discriminator], dictionary)
-            play = criterion(dictionary, **ESTIMATORS[estimator])
+            adversarial = criterion(dictionary, **ESTIMATORS[estimator])
             model.to(kind).train()
             for player in ("discriminator", "generator"):
                 torch.manual_seed(4)
-                play.begin_turn(Turn(Phase.TURNS, player, 3))
-                value, _, _ = play(model, SAMPLE)
+                adversarial.begin_turn(Turn(Phase.TURNS, player, 3))
+                value, _, _ = adversarial(model, SAMPLE)
                 value.backward()
                 losses.append(value.item())
             gradients = [param.grad for param in model.parameters() if param.grad is not None]

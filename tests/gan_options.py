@@ -1,10 +1,10 @@
-"""The axes of a GAN as the tests of whole grids name them."""
+"""The options of a GAN as the tests of whole grids name them."""
 
 ESTIMATORS = {
     "straight-through": {"gradient_estimator": "gumbel"},
     "soft": {"gradient_estimator": "gumbel", "gumbel_samples": "soft", "gumbel_feedback": "hard"},
-    "whole": {"gradient_estimator": "reinforce", "reward_baseline": "others"},
-    "rollouts": {"gradient_estimator": "reinforce", "rollouts": 2, "reward_baseline": "moving"},
+    "whole": {"gradient_estimator": "reinforce", "reward_baseline": "leave-one-out"},
+    "rollouts": {"gradient_estimator": "reinforce", "rollouts": 2, "reward_baseline": "ema"},
     "mali": {"gradient_estimator": "mali"},
 }
 

@@ -1,4 +1,4 @@
-"""What one step of the game is played with."""
+"""The networks and the batch of one adversarial update."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from fairseq_genext.modules.samplers import SampleLength, Samples, without_dropo
 
 
 @dataclass
-class Game:
-    """The players and the batch of a step.
+class Step:
+    """Generator, discriminator and real sequences of one update.
 
     Attributes:
         generator: an incremental decoder.
@@ -38,21 +38,23 @@ class Game:
         """Number of dictionary entries."""
         return len(self.generator.dictionary)
 
-    def judge(self, condition: Condition | None) -> Callable[[Tensor, Tensor], Scores]:
-        """The discriminator of sequences under ``condition``: beside their sources, if any."""
+    def discriminator_given(
+        self, condition: Condition | None
+    ) -> Callable[[Tensor, Tensor], Scores]:
+        """The discriminator of sequences with ``condition``; of pairs, where that is sources."""
         if isinstance(condition, Source):
-            return self.discriminator.beside(condition)
+            return self.discriminator.given(condition)
         return self.discriminator
 
     def scores(self, samples: Samples) -> Scores:
-        """What the discriminator says of generated or real sequences."""
+        """The discriminator's scores of generated or real sequences."""
         sequence = samples.tokens if samples.weights is None else samples.weights
-        return self.judge(samples.condition)(sequence, samples.mask)
+        return self.discriminator_given(samples.condition)(sequence, samples.mask)
 
-    def scores_beside_real(self, fake: Samples) -> tuple[Scores, Scores]:
-        """What the discriminator says of the real sequences and of ``fake``.
+    def real_and_fake_scores(self, fake: Samples) -> tuple[Scores, Scores]:
+        """The discriminator's scores of the real sequences and of ``fake``.
 
-        Plain ids it reads as one batch, which takes less time than two.
+        Plain ids are read as one batch, which takes less time than two.
         """
         if fake.weights is not None:
             return self.scores(self.real), self.scores(fake)
