@@ -35,7 +35,7 @@ def scorer(monkeypatch):
     task = SimpleNamespace(target_dictionary=words, args=SimpleNamespace(add_bos_token=False))
     model = FairseqLanguageModel(Bigrams(words))
     monkeypatch.setattr(lm_score, "load_model", lambda path, data: (model, task))
-    return ScoringLM("scorer.pt", "folder")
+    return lm_score.ScoringLM("scorer.pt", "folder")
 
 
 # Seven entries: bos 0, pad 1, eos 2, unk 3, a 4, b 5, c 6.
@@ -69,10 +69,10 @@ def test_what_cannot_be_scored(scorer, monkeypatch, tmp_path):
     with pytest.raises(UsageError, match="reads at most 6 tokens, and a sentence has 7: a a a"):
         scorer.nll(["a a a a a a"])
     with pytest.raises(UsageError, match="is no sentencepiece model"):
-        ScoringLM("scorer.pt", "folder", str(tmp_path / "nowhere.model"))
+        lm_score.ScoringLM("scorer.pt", "folder", str(tmp_path / "nowhere.model"))
     monkeypatch.setattr(lm_score, "load_model", lambda path, data: (nn.Linear(1, 1), None))
     with pytest.raises(UsageError, match="holds a Linear, no language model"):
-        ScoringLM("scorer.pt", "folder")
+        lm_score.ScoringLM("scorer.pt", "folder")
     monkeypatch.undo()
     with pytest.raises(UsageError, match="nowhere.pt does not exist"):
-        ScoringLM("nowhere.pt", "folder")
+        lm_score.ScoringLM("nowhere.pt", "folder")

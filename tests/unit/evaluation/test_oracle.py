@@ -6,8 +6,8 @@ from fairseq.data import Dictionary
 
 from fairseq_genext.data.oracle import START, OracleLSTM
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import oracle_plane
-from fairseq_genext.evaluation.oracle_plane import held_out_nll, measure
+from fairseq_genext.evaluation import oracle as command
+from fairseq_genext.evaluation.oracle import held_out_nll, measure
 from fairseq_genext.gan.generators.rnn import RNNGenerator
 from fairseq_genext.modules.samplers import SampleLength
 
@@ -61,8 +61,17 @@ def test_temperature_trades_one_figure_for_the_other(oracle_as_generator):
     assert cold["duplicates"] > plain["duplicates"]
 
 
-def test_nothing_to_measure(monkeypatch, tmp_path):
-    argv = ["oracle_plane", "data", "--oracle", "oracle.npz", "--output", str(tmp_path / "o.json")]
-    monkeypatch.setattr("sys.argv", argv)
-    with pytest.raises(UsageError, match="nothing to measure: give --curves or --points"):
-        oracle_plane.main()
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--checkpoint", "nowhere.pt"), "nowhere.pt does not exist"),
+        (("--checkpoint", "nowhere.pt", "--temperatures", "0"), "must be greater than 0"),
+        (("--checkpoint", "nowhere.pt", "--num-samples", "0"), "--num-samples is 0"),
+    ],
+)
+def test_one_line_for_what_is_wrong(monkeypatch, tmp_path, flags, says):
+    argv = ["oracle", "data", "--oracle", "oracle.npz", "--output", str(tmp_path / "o.json")]
+    monkeypatch.setattr("sys.argv", [*argv, *flags])
+    with pytest.raises(UsageError, match=says):
+        command.main()
+    assert not (tmp_path / "o.json").exists()
