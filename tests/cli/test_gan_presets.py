@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from commands import run
+from commands import refusal, run
 
 from fairseq_genext.data.oracle import OracleLSTM, write_benchmark
 
@@ -173,15 +173,10 @@ def test_a_collapsed_generator_is_reported(corpus):
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (("--arch", "gan_seqgan", "--discriminator", "rnn"), "--rollouts 16 complete a text"),
         (("--arch", "gan_maligan", "--gan-loss", "hinge"), "mali does not go with"),
-        (("--arch", "gan_maligan", "--discriminator", "rnn"), "mali weighs whole sequences"),
         (("--arch", "gan_doc_tiny", "--fixed-length"), "every sentence must have"),
-        (("--arch", "gan_doc_tiny", "--oracle", "no.npz"), "no.npz cannot be read as npz"),
-        (("--arch", "gan_doc_tiny", "--valid-samples", 1), "--valid-samples is 1"),
         (("--arch", "gan_doc_tiny", "--rollouts", -1, "--gradient-estimator", "reinforce"),
          "cannot be negative"),
-        (("--arch", "gan_gpt", "--max-target-positions", 4), "the players read 4 tokens at most"),
     ],
 )  # fmt: skip
 def test_bad_combinations_end_in_one_line(corpus, flags, says):
@@ -191,3 +186,17 @@ def test_bad_combinations_end_in_one_line(corpus, flags, says):
     assert len(errors) == 1 and says in errors[0]
     assert "Traceback" not in result.stdout + result.stderr
     assert not list((corpus / "bad").glob("*.pt"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--arch", "gan_seqgan", "--discriminator", "rnn"), "--rollouts 16 complete a text"),
+        (("--arch", "gan_maligan", "--discriminator", "rnn"), "mali weighs whole sequences"),
+        (("--arch", "gan_doc_tiny", "--oracle", "no.npz"), "no.npz cannot be read as npz"),
+        (("--arch", "gan_doc_tiny", "--valid-samples", 1), "--valid-samples is 1"),
+        (("--arch", "gan_gpt", "--max-target-positions", 4), "the players read 4 tokens at most"),
+    ],
+)
+def test_more_bad_combinations(corpus, flags, says):
+    assert says in refusal(*TRAIN, *flags, folder=corpus)
