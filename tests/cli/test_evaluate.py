@@ -9,6 +9,7 @@ import sys
 import pytest
 from commands import run
 
+from fairseq_genext.evaluation import __main__ as evaluation
 from fairseq_genext.evaluation.metrics.ngram_bleu import bleu_scores, self_bleu_scores
 
 TRAIN = (
@@ -26,19 +27,21 @@ def judge(corpus):
     return corpus
 
 
-def evaluate(folder, *argv):
-    command = [sys.executable, "-m", "fairseq_genext.evaluation", *argv]
-    command += ["--references", "test.en", "--encoder", "none", "--json", "figures.json"]
-    subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+FLAGS = ("--references", "test.en", "--encoder", "none", "--json", "figures.json")
+
+
+def figures_in(folder):
     return json.loads((folder / "figures.json").read_text())["figures"]
 
 
 def test_lm_scores_are_those_of_fairseq_eval_lm(judge):
     checkpoint = "judge/checkpoint_last.pt"
-    figures = evaluate(
-        judge, "valid.en", "--judge", checkpoint, "--reverse-judges", checkpoint,
-        "--judge-data", "lm",
-    )["valid"]  # fmt: skip
+    command = [
+        sys.executable, "-m", "fairseq_genext.evaluation", "valid.en", "--judge", checkpoint,
+        "--reverse-judges", checkpoint, "--judge-data", "lm", *FLAGS,
+    ]  # fmt: skip
+    subprocess.run(command, cwd=judge, capture_output=True, text=True, check=True)
+    figures = figures_in(judge)["valid"]
     for split, name in (("valid", "lm_score"), ("test", "reverse_lm_score")):
         result = run("fairseq-eval-lm", *TASK, "--gen-subset", split, folder=judge)
         bits = float(re.findall(r"\(base 2\): ([\d.]+)", result.stdout + result.stderr)[-1])
@@ -46,14 +49,16 @@ def test_lm_scores_are_those_of_fairseq_eval_lm(judge):
         assert 0 < figures[f"{name}_ci"] < figures[name]
 
 
-def test_the_judge_prefers_its_language_to_shuffled_words(judge):
+def test_the_judge_prefers_its_language_to_shuffled_words(judge, monkeypatch):
     lines = (judge / "valid.en").read_text().splitlines()
     (judge / "turned.txt").write_text(
         "".join(" ".join(line.split()[::-1]) + "\n" for line in lines)
     )
-    figures = evaluate(
-        judge, "valid.en", "turned.txt", "--judge", "judge/checkpoint_last.pt", "--judge-data", "lm"
-    )
+    scored = ("valid.en", "turned.txt", "--judge", "judge/checkpoint_last.pt", "--judge-data", "lm")
+    monkeypatch.chdir(judge)
+    monkeypatch.setattr("sys.argv", ["genext-evaluate", *scored, *FLAGS])
+    evaluation.main()
+    figures = figures_in(judge)
     assert figures["turned"]["lm_score"] > figures["valid"]["lm_score"] + 1
 
 
