@@ -1,14 +1,14 @@
 """Data that tests share: a tiny language, written once a session and binarised by fairseq."""
 
+import os
 import random
 from pathlib import Path
 
 import pytest
-import torch
-from commands import run
-from fairseq.data import Dictionary
 
-torch.set_num_threads(1)
+# torch and fairseq are imported where they are used: xdist's controller, which runs no test, reads
+# this file too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SIZES = {"train": 300, "valid": 37, "test": 21}  # none a multiple of 8: no sentence may be dropped
 
@@ -31,6 +31,8 @@ def write_corpus(folder: Path) -> None:
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory) -> Path:
     """Folder with raw text {split}.en and {split}.up, and binarised folders lm and mt."""
+    from commands import run
+
     folder = tmp_path_factory.mktemp("corpus")
     write_corpus(folder)
     splits = [f"--{split}pref" for split in SIZES]
@@ -42,8 +44,10 @@ def corpus(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def dictionary() -> Dictionary:
-    """Thirty words and fairseq's four special entries."""
+def dictionary():
+    """A fairseq Dictionary: thirty words and its four special entries."""
+    from fairseq.data import Dictionary
+
     words = Dictionary()
     for index in range(30):
         words.add_symbol(f"w{index}")

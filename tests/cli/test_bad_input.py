@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from commands import run
+from commands import refusal, run
 
 LM = (
     "--task",
@@ -128,6 +128,16 @@ WRONG = {
 }  # fmt: skip
 
 
+# One of each place that refuses, and what only the trainer or the first update can know; the rest
+# is asked of task, model and criterion themselves.
+BY_COMMAND = (
+    "no data", "impossible turns", "unknown cell", "one player", "temperature", "no training split",
+    "no validation split", "optimizer without players", "clip value", "one player's criterion",
+    "one player's optimizer", "automatic mixed precision", "another model's criterion",
+    "fairseq's model with another's criterion",
+)  # fmt: skip
+
+
 def assert_one_line(result, says):
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and says in errors[0], result.stderr[-2000:]
@@ -143,13 +153,19 @@ def folder(corpus):
     return corpus
 
 
-@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("name", BY_COMMAND)
 def test_training(folder, name):
     *arguments, says = WRONG[name]
     save_dir = folder / f"saved {name}"
     result = run("fairseq-train", *arguments, "--save-dir", save_dir, folder=folder, expect=1)
     assert_one_line(result, says)
     assert not save_dir.exists() or not list(save_dir.iterdir())
+
+
+@pytest.mark.parametrize("name", [name for name in WRONG if name not in BY_COMMAND])
+def test_flags(folder, name):
+    *arguments, says = WRONG[name]
+    assert says in refusal(*arguments, folder=folder)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import sys
 import pytest
 from commands import run
 
+from fairseq_genext.evaluation import __main__ as evaluation
 from fairseq_genext.evaluation.metrics.ngram_bleu import bleu_scores, self_bleu_scores
 
 TRAIN = (
@@ -26,19 +27,21 @@ def scored(corpus):
     return corpus
 
 
-def evaluate(folder, *argv):
-    command = [sys.executable, "-m", "fairseq_genext.evaluation", *argv]
-    command += ["--references", "test.en", "--encoder", "none", "--json", "figures.json"]
-    subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+FLAGS = ("--references", "test.en", "--encoder", "none", "--json", "figures.json")
+
+
+def figures_in(folder):
     return json.loads((folder / "figures.json").read_text())["figures"]
 
 
 def test_lm_scores_are_those_of_fairseq_eval_lm(scored):
     checkpoint = "scorer/checkpoint_last.pt"
-    figures = evaluate(
-        scored, "valid.en", "--scorer", checkpoint, "--reverse-scorers", checkpoint,
-        "--scorer-data", "lm",
-    )["valid"]  # fmt: skip
+    command = [
+        sys.executable, "-m", "fairseq_genext.evaluation", "valid.en", "--scorer", checkpoint,
+        "--reverse-scorers", checkpoint, "--scorer-data", "lm", *FLAGS,
+    ]  # fmt: skip
+    subprocess.run(command, cwd=scored, capture_output=True, text=True, check=True)
+    figures = figures_in(scored)["valid"]
     for split, name in (("valid", "lm_score"), ("test", "reverse_lm_score")):
         result = run("fairseq-eval-lm", *TASK, "--gen-subset", split, folder=scored)
         bits = float(re.findall(r"\(base 2\): ([\d.]+)", result.stdout + result.stderr)[-1])
@@ -46,13 +49,12 @@ def test_lm_scores_are_those_of_fairseq_eval_lm(scored):
         assert 0 < figures[f"{name}_ci"] < figures[name]
 
 
-def test_a_language_model_prefers_its_language_to_shuffled_words(scored):
+def test_a_language_model_prefers_its_language_to_shuffled_words(scored, monkeypatch):
     lines = (scored / "valid.en").read_text().splitlines()
     (scored / "turned.txt").write_text(
         "".join(" ".join(line.split()[::-1]) + "\n" for line in lines)
     )
-    figures = evaluate(
-        scored,
+    texts = (
         "valid.en",
         "turned.txt",
         "--scorer",
@@ -60,6 +62,10 @@ def test_a_language_model_prefers_its_language_to_shuffled_words(scored):
         "--scorer-data",
         "lm",
     )
+    monkeypatch.chdir(scored)
+    monkeypatch.setattr("sys.argv", ["genext-evaluate", *texts, *FLAGS])
+    evaluation.main()
+    figures = figures_in(scored)
     assert figures["turned"]["lm_score"] > figures["valid"]["lm_score"] + 1
 
 

@@ -4,7 +4,6 @@ import re
 
 import pytest
 from commands import run
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 PLAYERS = ("d_loss", "d_accuracy_real", "d_accuracy_fake", "g_loss", "reward_mean", "reward_spread")
 SAMPLES = ("nll_loss", "sample_bleu_2", "sample_bleu_4", "sample_self_bleu_2", "sample_duplicates")
@@ -12,6 +11,9 @@ SAMPLES = ("nll_loss", "sample_bleu_2", "sample_bleu_4", "sample_self_bleu_2", "
 
 def scalars(folder) -> dict[str, dict[int, float]]:
     """Of each tag in a folder of events, its value at each step."""
+    # Here, so that no worker but the one that reads events imports it.
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     events = EventAccumulator(str(folder)).Reload()
     return {
         tag: {event.step: event.value for event in events.Scalars(tag)}

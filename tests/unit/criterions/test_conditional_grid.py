@@ -1,11 +1,10 @@
 """Every estimator, loss and discriminator with both seq2seq generators: both train and reload."""
 
-import itertools
-
 import pytest
 import torch
 from gan_options import ESTIMATORS, admitted
 from gan_turns import check_reload, criterion, has_gradient, train_in_turns
+from pairwise import grid
 from small_models import CONDITIONAL_GANS, initialised
 from torch.nn import functional as F
 
@@ -44,22 +43,21 @@ def draw(model):
     return unroll(model.decoder, 4, SampleLength(6, fixed=True), ancestral, source).tokens
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-@pytest.mark.parametrize("generator", ["lstm", "dbam"])
-def test_grid(generator, estimator, dictionary):
+@pytest.mark.parametrize(
+    ("loss", "estimator", "discriminator", "generator"),
+    grid(
+        LOSSES, ESTIMATORS, DISCRIMINATORS, ["lstm", "dbam"],
+        admits=lambda *case: admitted(*case[:3]),
+    ),
+)  # fmt: skip
+def test_grid(loss, estimator, discriminator, generator, dictionary):
     """Two rounds of turns; who moves, moves alone; the trained translator draws the same again."""
-    combinations = 0
-    for loss, name in itertools.product(LOSSES, DISCRIMINATORS):
-        if not admitted(loss, estimator, name):
-            continue
-        config = CONDITIONAL_GANS[f"{generator}-{name}"]
-        model = initialised(config, dictionary).train()
-        adversarial = criterion(dictionary, gan_loss=loss, **ESTIMATORS[estimator])
-        adversarial.check_discriminator(model.discriminator.per_token)
-        train_in_turns(model, adversarial, SAMPLE, (loss, name))
-        check_reload(model, config, dictionary, draw)
-        combinations += 1
-    assert combinations == {"mali": 3, "rollouts": 12}.get(estimator, 16)
+    config = CONDITIONAL_GANS[f"{generator}-{discriminator}"]
+    model = initialised(config, dictionary).train()
+    adversarial = criterion(dictionary, gan_loss=loss, **ESTIMATORS[estimator])
+    adversarial.check_discriminator(model.discriminator.per_token)
+    train_in_turns(model, adversarial, SAMPLE, (loss, estimator, generator, discriminator))
+    check_reload(model, config, dictionary, draw)
 
 
 @pytest.mark.parametrize("name", ["lstm-cnn", "dbam-rnn"])

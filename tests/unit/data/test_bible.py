@@ -1,5 +1,7 @@
 """The corpora: right verses are paired, fixed and disjoint splits."""
 
+import itertools
+
 import pytest
 import sacrebleu
 
@@ -38,14 +40,21 @@ def test_known_verses_are_paired(verses, verse, source, target):
     assert verses[verse][1].startswith(target)
 
 
-def test_alignment_of_every_book(verses):
-    """Misaligned by one verse, the two texts share hardly more than their function words."""
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.full)])
+def test_alignment_of_every_book(verses, every):
+    """Misaligned by one verse, the two texts share hardly more than their function words.
+
+    Of a book of more than 400 verses the chapters 1, 6, 11, … are enough.
+    """
     books = {}
     for verse, pair in verses.items():
-        books.setdefault(verse // 1_000_000, []).append(pair)
+        chapters = books.setdefault(verse // 1_000_000, {})
+        chapters.setdefault(verse // 1000 % 1000, []).append(pair)
     assert len(books) == 66 and len(verses) > 31_000
-    for book, pairs in books.items():
-        source, target = zip(*pairs, strict=True)
+    for book, chapters in books.items():
+        if sum(map(len, chapters.values())) > 400:
+            chapters = {number: chapters[number] for number in [*chapters][::every]}
+        source, target = zip(*itertools.chain(*chapters.values()), strict=True)
         right = sacrebleu.corpus_bleu(source, [target]).score
         shifted = sacrebleu.corpus_bleu(source[1:], [target[:-1]]).score
         assert right > 13 and right > 2.5 * shifted, book
@@ -104,5 +113,6 @@ def test_limit_takes_verses_of_all_books(verses):
     taken = bible.corpora(limit=number)
     lines = [line for split in bible.SPLITS for line in taken[f"kjv-bbe/{split}.kjv"]]
     assert len(lines) == number
-    last = list(verses.values())[-len(verses) // 10 :]
-    assert sum(source in set(lines) for source, _ in last) / len(last) > 0.6
+    last = [source for source, _ in verses.values()][-len(verses) // 10 :]
+    taken_lines = set(lines)
+    assert sum(source in taken_lines for source in last) / len(last) > 0.6

@@ -10,8 +10,6 @@ from fairseq_genext.errors import UsageError
 from fairseq_genext.models.gpt_doc import GPTDocConfig
 from fairseq_genext.modules.huggingface_gpt2 import from_huggingface, to_huggingface
 
-transformers = pytest.importorskip("transformers")
-
 
 def gpt(dictionary, **flags):
     config = GPTDocConfig(
@@ -27,6 +25,7 @@ def gpt(dictionary, **flags):
 
 @pytest.fixture
 def gpt2(dictionary):
+    transformers = pytest.importorskip("transformers")
     torch.manual_seed(5)
     config = transformers.GPT2Config(
         vocab_size=len(dictionary),
