@@ -108,7 +108,7 @@ def test_noise_with_gumbel(generator, noise_input, discriminator, samples, feedb
     grid(
         GENERATORS, NOISES, DISCRIMINATORS, REWARDS, BASELINES,
         # A constant reward less that of the other samples is zero: nothing to learn from.
-        admits=lambda *case: takes(*case) and case[3:] != ("constant", "others"),
+        admits=lambda *case: takes(*case) and case[3:] != ("constant", "leave-one-out"),
     ),
 )  # fmt: skip
 def test_noise_with_reinforce(generator, noise_input, discriminator, reward, baseline, dictionary):
