@@ -48,7 +48,7 @@ TEST = [
 setup(
     name="fairseq-genext",
     version="0.2.0",
-    description="Train and honestly compare generative text models on fairseq",
+    description="GPT, GAN and seq2seq models of text on fairseq, trained, sampled and compared",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",

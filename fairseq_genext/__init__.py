@@ -3,7 +3,7 @@
 ``--user-dir``, or ``import fairseq_genext``, registers
 
 ========================= ==================== ==================================================
-name                      flag                 room
+name                      flag                 file
 ========================= ==================== ==================================================
 lstm_seq2seq_doc          --arch               models/lstm_seq2seq_doc.py
 dbam                      --arch               models/dbam.py
@@ -26,9 +26,17 @@ sample_bleu, self_bleu    --scoring            scorers.py
 bleu_chrf                 --scoring            scorers.py
 ========================= ==================== ==================================================
 
-``modules/`` holds what several models share, ``data/`` writes corpora and feeds free generation,
-``evaluation/`` measures and reports, and imports nothing of the training side; ``flops.py`` counts
-what a training update computes.
+The other rooms:
+
+- ``modules/``: what several models share; ``gan/``: the parts of a text GAN, a flag and a folder
+  each (generators, discriminators, losses, estimators), and its schedule
+- ``data/``: data sets of noise and images, and commands that write corpora
+- ``evaluation/``: commands that sample, measure and report; it knows nothing of training
+- ``flops.py``: the floating-point operations of a training update
+- ``plugin.py`` registers all of it; ``compat.py`` and ``precision.py`` set up numpy, torch and
+  fairseq; ``files.py`` and ``errors.py`` read text and say what is wrong in one line
+
+``recipes/`` and ``docs/`` are next to the package; CONTRIBUTING.md says where a change goes.
 """
 
 import sys
