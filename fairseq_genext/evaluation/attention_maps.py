@@ -21,7 +21,6 @@ from torch import Tensor
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.checkpoints import load_model
-from fairseq_genext.models.dbam import DBAM
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -44,20 +43,8 @@ class Maps:
     modulations: list[tuple[Tensor, Tensor]]
 
 
-def load(data: str, path: str) -> tuple[DBAM, object]:
-    """The model of a checkpoint, in evaluation mode, and its task.
-
-    Raises:
-        UsageError: there is no such checkpoint, or it is of another architecture.
-    """
-    model, task = load_model(path, data)
-    if not isinstance(model, DBAM):
-        raise UsageError(f"{path} holds a {type(model).__name__}; only dbam has halves to draw")
-    return model, task
-
-
 @torch.no_grad()
-def read_maps(model: DBAM, task, pieces: str) -> Maps:
+def read_maps(model, task, pieces: str) -> Maps:
     """Translates one sentence, pieces split at blanks, greedily and reads the model's attention."""
     source_dictionary, target_dictionary = task.source_dictionary, task.target_dictionary
     source = source_dictionary.encode_line(pieces, add_if_not_exist=False).long()
@@ -136,7 +123,7 @@ def main() -> None:
         cut = sentencepiece.SentencePieceProcessor(model_file=args.sentencepiece_model)
         sentences = [" ".join(cut.encode(line, out_type=str)) for line in sentences]
     utils.import_user_module(argparse.Namespace(user_dir=str(Path(__file__).parents[1])))
-    model, task = load(args.data, args.path)
+    model, task = load_model(args.path, args.data, only="dbam")
     maps = [read_maps(model, task, line) for line in sentences]
     args.output.parent.mkdir(parents=True, exist_ok=True)
     draw(maps, args.output)

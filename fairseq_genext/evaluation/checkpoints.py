@@ -4,11 +4,18 @@ import zipfile
 from pathlib import Path
 
 import sentencepiece
+import torch
 from fairseq import checkpoint_utils
+from fairseq.models import MODEL_REGISTRY
+from torch import Tensor, nn
 
 from fairseq_genext import plugin  # noqa: F401  as a command of its own nothing has yet
 from fairseq_genext.errors import UsageError
 from fairseq_genext.gan.progress import Progress
+from fairseq_genext.modules.conditions import draw_condition
+from fairseq_genext.modules.samplers import SampleLength, ancestral, unroll
+
+BATCH = 500  # texts of one length that are read or drawn at once
 
 
 def require_checkpoint(path: str | Path) -> None:
@@ -39,16 +46,19 @@ def named_checkpoints(given: list[str]) -> dict[str, str]:
     return named
 
 
-def load_model(path: str, data: str | None = None, untrained: bool = False) -> tuple:
+def load_model(
+    path: str, data: str | None = None, untrained: bool = False, only: str | None = None
+) -> tuple:
     """The model of a checkpoint, in evaluation mode, and its task.
 
     Args:
         path: the checkpoint.
         data: binarised data folder, for its dictionaries; None for a model that has none.
         untrained: build the model anew, with fresh weights.
+        only: name of the one architecture that will do.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: there is no such file, or it holds another architecture.
     """
     if not Path(path).is_file():
         raise UsageError(f"{path} does not exist")
@@ -56,7 +66,49 @@ def load_model(path: str, data: str | None = None, untrained: bool = False) -> t
     (model,), cfg, task = checkpoint_utils.load_model_ensemble_and_task([path], overrides)
     if untrained:
         model = task.build_model(cfg.model)
+    if only is not None and not isinstance(model, MODEL_REGISTRY[only]):
+        raise UsageError(f"{path} holds a {type(model).__name__}; only {only} will do")
     return model.eval(), task
+
+
+class FixedLengthGenerator:
+    """A language model or GAN over texts of one length without an end, as an oracle writes them.
+
+    Args:
+        decoder: an incremental decoder.
+        length: tokens of a text.
+    """
+
+    def __init__(self, decoder: nn.Module, length: int) -> None:
+        self.decoder = decoder
+        self.length = SampleLength(length, fixed=True)
+
+    @torch.no_grad()
+    def sample(self, number: int, temperature: float) -> Tensor:
+        """Ids ``(number, length)`` from torch's random numbers; the temperature divides logits."""
+
+        def choose(logits: Tensor) -> tuple[Tensor, None]:
+            return ancestral(logits / temperature)
+
+        sizes = [min(BATCH, number - start) for start in range(0, number, BATCH)]
+        drawn = (unroll(self.decoder, size, self.length, choose).tokens for size in sizes)
+        return torch.cat(list(drawn))
+
+    @torch.no_grad()
+    def nll(self, tokens: Tensor, temperature: float) -> Tensor:
+        """Mean -log p of a token, in nats, of each text ``(batch, length)``: ``(batch,)``."""
+        eos = self.decoder.dictionary.eos()
+        forbidden = self.length.forbidden(self.decoder.dictionary)
+        forbidden = torch.tensor(forbidden, device=tokens.device)
+        found = []
+        for batch in tokens.split(BATCH):
+            previous = torch.cat([torch.full_like(batch[:, :1], eos), batch[:, :-1]], dim=1)
+            condition = draw_condition(self.decoder, len(batch)).arguments
+            logits, _ = self.decoder(previous, **condition)
+            logits = (logits.float() / temperature).index_fill(2, forbidden, -torch.inf)
+            chosen = logits.gather(2, batch.unsqueeze(2)).squeeze(2)
+            found.append((logits.logsumexp(dim=2) - chosen).mean(dim=1))
+        return torch.cat(found)
 
 
 def describe_checkpoint(path: str | Path) -> dict[str, int]:

@@ -21,30 +21,30 @@ from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.checkpoints import describe_checkpoint, load_model
 from fairseq_genext.evaluation.image_grid import write_grid
 from fairseq_genext.files import write_whole
-from fairseq_genext.models.gan_image import GANImage, Generator
 
 BATCH = 1000
 
 
-def load_generator(path: str | Path) -> Generator:
-    """The generator of a checkpoint, in evaluation mode.
+def load_generator(path: str | Path):
+    """The image generator of a checkpoint, in evaluation mode.
 
     Raises:
         UsageError: there is no checkpoint, or it holds another model.
     """
     try:
-        model, _ = load_model(str(path))
+        model, _ = load_model(str(path), only="gan_image")
     except Exception as error:  # torch raises whatever the bytes lead it to
         reason = str(error).partition("\n")[0]
         raise UsageError(f"{path} cannot be read as a gan_image checkpoint: {reason}") from None
-    if not isinstance(model, GANImage):
-        raise UsageError(f"{path} holds a {type(model).__name__}; only gan_image draws images")
     return model.generator
 
 
 @torch.no_grad()
-def draw(generator: Generator, number: int, seed: int) -> np.ndarray:
-    """``(number, height, width)``, uint8, of noise that depends on the seed alone."""
+def draw(generator, number: int, seed: int) -> np.ndarray:
+    """``(number, height, width)``, uint8, of noise that depends on the seed alone.
+
+    ``generator`` is that of ``load_generator``.
+    """
     torch.manual_seed(seed)
     images = torch.cat([generator.draw(min(BATCH, number - n)) for n in range(0, number, BATCH)])
     return images.add(1).mul(127.5).round().to(torch.uint8).numpy()

@@ -21,20 +21,22 @@ import json
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fairseq_genext.data.oracle import OracleLSTM
 from fairseq_genext.errors import UsageError, require_positive
-from fairseq_genext.evaluation.checkpoints import load_model, require_checkpoint
+from fairseq_genext.evaluation.checkpoints import (
+    FixedLengthGenerator,
+    load_model,
+    require_checkpoint,
+)
 from fairseq_genext.evaluation.metrics.bootstrap import half_width
 from fairseq_genext.evaluation.metrics.diversity import duplicate_share
 from fairseq_genext.evaluation.metrics.ngram_bleu import mean_scores, self_bleu_scores
 from fairseq_genext.evaluation.tables import format_table
 from fairseq_genext.files import write_whole
-from fairseq_genext.modules.conditions import draw_condition
-from fairseq_genext.modules.samplers import SampleLength, ancestral, unroll
 
-BATCH = 500
+BATCH = 500  # sequences that the oracle reads at once
 SELF_BLEU_SAMPLES = 2000
 COLUMNS = {
     "temperature": "temperature",
@@ -46,44 +48,18 @@ COLUMNS = {
 }
 
 
-@torch.no_grad()
-def draw_samples(
-    decoder: nn.Module, number: int, length: SampleLength, temperature: float
-) -> Tensor:
-    """Ids ``(number, time)`` of texts of one length, from torch's random numbers."""
-
-    def choose(logits: Tensor) -> tuple[Tensor, None]:
-        return ancestral(logits / temperature)
-
-    sizes = [min(BATCH, number - start) for start in range(0, number, BATCH)]
-    return torch.cat([unroll(decoder, size, length, choose).tokens for size in sizes])
-
-
-@torch.no_grad()
-def held_out_nll(
-    decoder: nn.Module, tokens: Tensor, length: SampleLength, temperature: float
-) -> Tensor:
-    """Mean -log p of a token, in nats, of each sequence ``(batch, time)``: ``(batch,)``."""
-    eos = decoder.dictionary.eos()
-    forbidden = torch.tensor(length.forbidden(decoder.dictionary), device=tokens.device)
-    found = []
-    for batch in tokens.split(BATCH):
-        previous = torch.cat([torch.full_like(batch[:, :1], eos), batch[:, :-1]], dim=1)
-        logits, _ = decoder(previous, **draw_condition(decoder, len(batch)).arguments)
-        logits = (logits.float() / temperature).index_fill(2, forbidden, -torch.inf)
-        chosen = logits.gather(2, batch.unsqueeze(2)).squeeze(2)
-        found.append((logits.logsumexp(dim=2) - chosen).mean(dim=1))
-    return torch.cat(found)
-
-
 def measure(
-    decoder: nn.Module, oracle: OracleLSTM, held_out: Tensor, temperature: float, number: int
+    generator: FixedLengthGenerator,
+    oracle: OracleLSTM,
+    held_out: Tensor,
+    temperature: float,
+    number: int,
 ) -> dict[str, float]:
     """Both figures of a generator, and how alike its samples are.
 
     Args:
-        decoder: an incremental decoder.
-        oracle: reads the ids of the decoder's dictionary.
+        generator: of texts as long as the oracle's.
+        oracle: reads the ids of the generator's dictionary.
         held_out: the oracle's own sequences, ``(sequences, time)``.
         temperature: divides the logits.
         number: samples to draw.
@@ -92,15 +68,14 @@ def measure(
         ``oracle_nll`` with ``oracle_nll_ci``, ``test_nll``, ``self_bleu_2`` (of at most 2,000
         samples) and ``duplicates``.
     """
-    length = SampleLength(held_out.size(1), fixed=True)
-    samples = draw_samples(decoder, number, length, temperature)
+    samples = generator.sample(number, temperature)
     costs = torch.cat([oracle.nll(batch) for batch in samples.split(BATCH)]).tolist()
     texts = samples.tolist()
     return {
         "temperature": temperature,
         "oracle_nll": sum(costs) / len(costs),
         "oracle_nll_ci": half_width(costs),
-        "test_nll": held_out_nll(decoder, held_out, length, temperature).mean().item(),
+        "test_nll": generator.nll(held_out, temperature).mean().item(),
         "self_bleu_2": mean_scores(self_bleu_scores(texts[:SELF_BLEU_SAMPLES], 2))[1],
         "duplicates": duplicate_share(texts),
     }
@@ -143,11 +118,11 @@ def main() -> None:
     model, task = load_model(args.checkpoint, args.data)
     oracle = OracleLSTM.load(args.oracle, task.target_dictionary).to(device)
     held_out = read_held_out(task, args.split).to(device)
-    decoder = model.to(device).decoder
+    generator = FixedLengthGenerator(model.to(device).decoder, held_out.size(1))
     points = []
     for temperature in args.temperatures:
         torch.manual_seed(args.seed)
-        points.append(measure(decoder, oracle, held_out, temperature, args.num_samples))
+        points.append(measure(generator, oracle, held_out, temperature, args.num_samples))
     settings = {
         "oracle": args.oracle,
         "own_nll": oracle.nll(held_out).mean().item(),

@@ -26,6 +26,7 @@ KINDS = {  # of data, and its keys other than kind, corpus and folder
     "oracle": {"flags", "weights"},
     "images": set(),
 }
+NEEDED = {"vocabulary", "source", "target"}  # where a kind has them
 CORPORA = {"clauses": "sentences", "kjv-bbe": "pairs", "oracle": "oracle", "digits": "images"}
 TOP = {
     "title", "about", "notes", "options", "data", "seeds", "flags", "systems", "sample",
@@ -222,6 +223,9 @@ def read_data(entries: dict, values: dict, path: Path) -> dict[str, dict]:
         if kind not in KINDS:
             raise UsageError(f"{where} needs a kind, one of {', '.join(KINDS)}")
         check_keys(given, {"kind", "corpus", "folder"} | KINDS[kind], where)
+        for key in NEEDED & KINDS[kind]:
+            if not given.get(key):
+                raise UsageError(f"{where} has no {key}")
         corpus, folder = given.get("corpus"), given.pop("folder", None)
         if folder:
             given.pop("corpus", None)

@@ -11,7 +11,7 @@ from conftest import SIZES
 from PIL import Image
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation import attention_maps
+from fairseq_genext.evaluation import attention_maps, checkpoints
 
 COMMON = (
     "mt", "--task", "translation", "--optimizer", "fused_adamw", "--clip-value", 1.0,
@@ -173,7 +173,9 @@ def test_attention_is_drawn(dbam):
     with Image.open(dbam / "maps" / "maps.png") as image:
         assert image.size[0] > 1000 and len(set(image.convert("L").resize((64, 64)).tobytes())) > 20
 
-    model, task = attention_maps.load(str(dbam / "mt"), str(dbam / "dbam/checkpoint_last.pt"))
+    model, task = checkpoints.load_model(
+        str(dbam / "dbam/checkpoint_last.pt"), str(dbam / "mt"), only="dbam"
+    )
     maps = attention_maps.read_maps(model, task, sentences[0])
     assert maps.source == [*sentences[0].split(), "</s>"] and maps.target[-1] == "</s>"
     for first, second in maps.attentions:
@@ -188,5 +190,5 @@ def test_attention_is_drawn(dbam):
 def test_attention_of_another_architecture(trained):
     folder, (*_, path), _ = trained
     if "lstm" in path:
-        with pytest.raises(UsageError, match="holds a LSTMSeq2SeqDoc; only dbam has halves"):
-            attention_maps.load(str(folder / "mt"), str(folder / path))
+        with pytest.raises(UsageError, match="holds a LSTMSeq2SeqDoc; only dbam will do"):
+            checkpoints.load_model(str(folder / path), str(folder / "mt"), only="dbam")

@@ -138,7 +138,7 @@ def test_report_of_a_real_sweep(swept, monkeypatch):
         name: {3: [point | {"samples": f"swept/{point['samples']}"} for point in measured]}
         for name, measured in written["systems"].items()
     }
-    held_out = {"temperature": None, "samples": "valid.en", **written["anchor"]}
+    held_out = {"temperature": None, "samples": "valid.en", **written["held_out"]}
     plain = {"data": "text", "seeds": [3]}
     experiments.write_experiment(
         folder,
@@ -159,7 +159,7 @@ def test_report_of_a_real_sweep(swept, monkeypatch):
     assert gan["bleu_3"]["values"] == {"3": systems(folder)["gan"][1]["bleu_3"]}
     assert figures["gains"]["systems"][0]["verdict"].endswith("one seed alone")
     assert figures["quality"]["systems"]["held_out"]["bleu_3"]["mean"] == pytest.approx(
-        written["anchor"]["bleu_3"]
+        written["held_out"]["bleu_3"]
     )
     assert any(line.startswith("Caution") for line in figures["findings"])
     assert len(list((folder / "report").glob("training_*.png"))) == 2

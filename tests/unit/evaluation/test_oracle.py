@@ -7,9 +7,9 @@ from fairseq.data import Dictionary
 from fairseq_genext.data.oracle import START, OracleLSTM
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import oracle as command
-from fairseq_genext.evaluation.oracle import held_out_nll, measure
+from fairseq_genext.evaluation.checkpoints import FixedLengthGenerator
+from fairseq_genext.evaluation.oracle import measure
 from fairseq_genext.gan.generators.rnn import RNNGenerator
-from fairseq_genext.modules.samplers import SampleLength
 
 WORDS, DIM, LENGTH = 20, 4, 6
 
@@ -31,21 +31,19 @@ def oracle_as_generator():
         generator.rnn.layers.load_state_dict(oracle.rnn.state_dict())
         generator.output_projection.weight[first:] = oracle.output_projection.weight
         generator.output_projection.bias[first:] = oracle.output_projection.bias
-    return oracle, generator
+    return oracle, FixedLengthGenerator(generator, LENGTH)
 
 
 def own_text(oracle, generator, number):
     torch.manual_seed(1)
-    return oracle.sample(number, LENGTH) + generator.dictionary.nspecial
+    return oracle.sample(number, LENGTH) + generator.decoder.dictionary.nspecial
 
 
 def test_the_oracle_itself_has_equal_figures(oracle_as_generator):
     """NLL_oracle and NLL_test are then its entropy, each within its sampling error."""
     oracle, generator = oracle_as_generator
     held_out = own_text(oracle, generator, 4000)
-    torch.testing.assert_close(
-        held_out_nll(generator, held_out, SampleLength(LENGTH, True), 1.0), oracle.nll(held_out)
-    )
+    torch.testing.assert_close(generator.nll(held_out, 1.0), oracle.nll(held_out))
     torch.manual_seed(2)
     figures = measure(generator, oracle, held_out, 1.0, 4000)
     assert figures["oracle_nll"] == pytest.approx(figures["test_nll"], abs=0.04)

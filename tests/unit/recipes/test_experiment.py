@@ -103,6 +103,7 @@ WRONG_FILES = [
     ({"title": None}, "mine.yaml has no title"),
     ({"options__updates__help": None}, "options.updates needs a default and a help"),
     ({"data__mine__kind": "songs"}, "data.mine needs a kind, one of sentences"),
+    ({"data__mine__vocabulary": None}, "data.mine has no vocabulary"),
     ({"data__mine__folder": "nowhere"}, "nowhere is not a folder"),
     ({"data__mine__folder": "."}, "has no train.txt"),
     ({"data__mine__folder": "", "data__mine__corpus": "psalms"}, "or a corpus, one of clauses"),
