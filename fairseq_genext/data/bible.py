@@ -17,7 +17,8 @@ import zlib
 from collections import defaultdict
 from pathlib import Path
 
-from fairseq_genext.errors import UsageError
+from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.files import write_whole
 
 SPLITS = ("train", "valid", "test")
 PSALMS, ISAIAH, JOHN = 19, 23, 43
@@ -117,7 +118,7 @@ def split_of(verse: int) -> str:
     return {0: "valid", 1: "test"}.get(zlib.crc32(str(verse).encode()) % 20, "train")
 
 
-def corpora(limit: int | None = None) -> dict[str, list[str]]:
+def corpora(limit: int | None = None, max_words: int | None = None) -> dict[str, list[str]]:
     """File name to lines.
 
     A clause goes with the first verse that has it, and is kept once, so that no clause stands in
@@ -125,6 +126,7 @@ def corpora(limit: int | None = None) -> dict[str, list[str]]:
 
     Args:
         limit: take only this many verses, evenly spread over the text.
+        max_words: leave out pairs of verses of which one side has more words.
     """
     verses = list(aligned_verses().items())
     number = min(limit or len(verses), len(verses))
@@ -134,23 +136,14 @@ def corpora(limit: int | None = None) -> dict[str, list[str]]:
     for index in range(number):
         verse, (source, target) = verses[index * len(verses) // number]
         split = split_of(verse)
-        lines[f"kjv-bbe/{split}.kjv"].append(source)
-        lines[f"kjv-bbe/{split}.bbe"].append(target)
+        if max_words is None or max(len(source.split()), len(target.split())) <= max_words:
+            lines[f"kjv-bbe/{split}.kjv"].append(source)
+            lines[f"kjv-bbe/{split}.bbe"].append(target)
         for clause in clauses(target):
             if clause not in seen:
                 seen.add(clause)
                 lines[f"clauses/{split}.txt"].append(clause)
     return lines
-
-
-def write(output: Path, files: dict[str, list[str]]) -> None:
-    """Writes every file whole: none appears under its name before it is complete."""
-    for name, lines in files.items():
-        path = output / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        part.replace(path)
 
 
 def main() -> None:
@@ -160,12 +153,14 @@ def main() -> None:
     )
     parser.add_argument("output", type=Path, help="folder to write")
     parser.add_argument("--limit", type=int, help="only this many verses, evenly spread")
+    parser.add_argument("--max-words", type=int, help="only pairs of verses with no more words")
     args = parser.parse_args()
-    if args.limit is not None and args.limit <= 0:
-        raise UsageError(f"--limit is {args.limit}; it must be greater than 0")
-    files = corpora(args.limit)
-    write(args.output, files)
+    for name in ("limit", "max_words"):
+        if getattr(args, name) is not None:
+            require_positive(args, name)
+    files = corpora(args.limit, args.max_words)
     for name, lines in files.items():
+        write_whole(args.output / name, "".join(f"{line}\n" for line in lines))
         words = sum(len(line.split()) for line in lines)
         print(f"{name:20} {len(lines):>7,} lines {words:>9,} words")
 

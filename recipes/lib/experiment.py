@@ -22,7 +22,7 @@ from fairseq_genext.evaluation.sections import SECTIONS
 
 KINDS = {  # of data, and its keys other than kind, corpus and folder
     "sentences": {"vocabulary", "verses"},
-    "pairs": {"vocabulary", "verses", "source", "target"},
+    "pairs": {"vocabulary", "verses", "max_words", "source", "target"},
     "oracle": {"flags", "weights"},
     "images": set(),
 }

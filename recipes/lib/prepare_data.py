@@ -34,7 +34,7 @@ def write_lines(path: Path, lines: list[str]) -> None:
 
 def write_bible(given: dict, folder: Path) -> None:
     """Texts of a corpus out of the Bible packages."""
-    for name, lines in bible.corpora(given.get("verses")).items():
+    for name, lines in bible.corpora(given.get("verses"), given.get("max_words")).items():
         corpus, file = name.split("/")
         if corpus == given["corpus"]:
             write_lines(folder / file, lines)

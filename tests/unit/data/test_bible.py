@@ -94,11 +94,17 @@ def test_the_same_twice(files):
     assert bible.corpora() == files
 
 
-def test_nothing_half_written(tmp_path, files):
-    bible.write(tmp_path, files)
-    written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert written == set(files)
-    assert (tmp_path / "clauses/test.txt").read_text().splitlines() == files["clauses/test.txt"]
+def test_short_verses_alone(files):
+    short = bible.corpora(max_words=16)
+    pairs = dict(zip(files["kjv-bbe/test.kjv"], files["kjv-bbe/test.bbe"], strict=True))
+    kept = dict(zip(short["kjv-bbe/test.kjv"], short["kjv-bbe/test.bbe"], strict=True))
+    assert kept == {
+        source: target
+        for source, target in pairs.items()
+        if len(source.split()) <= 16 and len(target.split()) <= 16
+    }
+    assert 200 < len(kept) < 300
+    assert short["clauses/train.txt"] == files["clauses/train.txt"]
 
 
 def test_missing_package(monkeypatch):
