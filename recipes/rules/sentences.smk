@@ -32,7 +32,8 @@ rule sample:
         "logs/sample-{run}.log",
     benchmark:
         "benchmarks/sample-{run}.tsv"
-    priority: 2000
+    # Before all trainings, and fresh weights after trained ones: the first samples are waited for.
+    priority: lambda wildcards: 2000 - ("untrained" in system_of(wildcards.run))
     shell:
         MODULE + "sample {TEXT}/bin --checkpoint {params.checkpoint} {params.untrained} {params.points} "
         "--seed {params.seed} {PIECES} --output samples/{wildcards.run} > {log} 2>&1"
