@@ -117,7 +117,7 @@ def main() -> None:
     data = read_json(f"data/{system['data']}/data.json")
     known: dict = {"data": data}
     made_from = {"data": data["digest"], "seed": seed}
-    if system["start"] is not None:
+    if "start" in system:
         known["start"] = read_json(f"trained/{system['start']}.{seed}.json")["checkpoint"]
         made_from["start"] = digest(known["start"])
     if system["counted"]:

@@ -9,7 +9,7 @@ rule flops:
         "flops/{system}.json",
     params:
         data=lambda wildcards: f"data/{SYSTEMS[wildcards.system]['data']}/bin",
-        flags=lambda wildcards: SYSTEMS[wildcards.system]["counting_flags"],
+        flags=lambda wildcards: SYSTEMS[wildcards.system]["flags"],
         code=code("flops.py"),
     log:
         "logs/flops-{system}.log",
@@ -23,7 +23,7 @@ rule flops:
 def needed_to_train(wildcards):
     system = SYSTEMS[wildcards.system]
     needed = {"data": f"data/{system['data']}/data.json"}
-    if system["start"] is not None:
+    if "start" in system:
         needed["start"] = f"trained/{system['start']}.{wildcards.seed}.json"
     if system["counted"]:
         needed["flops"] = f"flops/{wildcards.system}.json"
