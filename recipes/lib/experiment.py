@@ -386,7 +386,7 @@ def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
     sample = check(SAMPLE, entries["sample"], f"{path}: sample")
     if 1.0 not in sample["temperatures"]:
         raise UsageError(f"{path}: sample.temperatures must have 1.0, where systems are compared")
-    score = entries["language_model_score"]
+    score, where = entries["language_model_score"], f"{path}: language_model_score"
     experiment = entries | {
         "name": path.stem,
         "options": options,
@@ -394,7 +394,7 @@ def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
         "data": data,
         "systems": systems,
         "sample": sample,
-        "language_model_score": score and check(SCORE, score, f"{path}: language_model_score"),
+        "language_model_score": check(SCORE, score, where) if score else None,
     }
     check_trainings(experiment, path)
     return json.loads(json.dumps(experiment)), args
