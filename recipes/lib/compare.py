@@ -34,13 +34,6 @@ def find(name: str) -> Path:
     return shipped if shipped.is_file() else Path(name)
 
 
-def typed(name: str, argv: list[str]) -> str:
-    """The command as a user types it, for the report."""
-    if find(name).parent == EXPERIMENTS:
-        return shlex.join(["bash", f"recipes/{name}.sh", *argv])
-    return shlex.join(["bash", "recipes/compare.sh", name, *argv])
-
-
 @contextlib.contextmanager
 def locked(output: Path) -> Iterator[None]:
     """Keeps a second run out of the folder; the system frees it however this one ends.
@@ -100,12 +93,13 @@ def main() -> None:
     """The command line."""
     begun = time.monotonic()
     name, *argv = sys.argv[1:]
-    argv, extra = (
-        (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])
-    )
+    end = argv.index("--") if "--" in argv else len(argv)
+    argv, extra = argv[:end], argv[end + 1 :]
     path = find(name)
     experiment, args = read(path, argv)
-    experiment["command"] = typed(name, argv)
+    # As a user types it, for the report.
+    recipe = [f"recipes/{name}.sh"] if path.parent == EXPERIMENTS else ["recipes/compare.sh", name]
+    experiment["command"] = shlex.join(["bash", *recipe, *argv])
     output = (args.output or PROJECT / "runs" / path.stem).resolve()
     with locked(output):
         write_experiment(output, experiment)

@@ -16,33 +16,14 @@ from pathlib import Path
 import jinja2
 import jinja2.sandbox
 import yaml
+from schema import FILE, KINDS, OPTION, SAMPLE, SCORE, SYSTEM, check
 
-from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.sections import SECTIONS
+from fairseq_genext.errors import UsageError, flag
 
-KINDS = {  # of data, and its keys other than kind, corpus and folder
-    "sentences": {"vocabulary", "verses"},
-    "pairs": {"vocabulary", "verses", "max_words", "source", "target"},
-    "oracle": {"flags", "weights"},
-    "images": set(),
-}
-NEEDED = {"vocabulary", "source", "target"}  # where a kind has them
-CORPORA = {"clauses": "sentences", "kjv-bbe": "pairs", "oracle": "oracle", "digits": "images"}
-TOP = {
-    "title", "about", "notes", "options", "data", "seeds", "flags", "systems", "sample",
-    "translate", "language_model_score", "tables", "report",
-}  # fmt: skip
-SYSTEM = {
-    "train", "untrained", "unigram", "samples", "start", "set", "data", "family", "label", "note",
-    "include", "only", "seeds", "checkpoint", "table", "baseline", "curve", "published",
-}  # fmt: skip
+CORPORA = {"sentences": "clauses", "pairs": "kjv-bbe", "oracle": "oracle", "images": "digits"}
 SOURCES = ("train", "untrained", "unigram", "samples")  # where a system's output comes from
-SAMPLE = {
-    "number": 1000, "temperatures": [1.0], "top_p": [], "max_length": 40, "batch_size": 250,
-}  # fmt: skip
-SCORE = {"updates": 200}
-INCLUDE = ("default", "named", "always")
-OPTION = {"default", "help", "choices", "path"}
+# Multi30k's names, and the plain ones.
+PAIR_SPLITS = (("train",), ("val", "valid"), ("test_2016_flickr", "test"))
 # Flags of fairseq-train that a recipe gives itself.
 OWN = ("--save-dir", "--user-dir", "--seed", "--log-file", "--log-format", "--no-save")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -103,22 +84,11 @@ def render(value, names: dict, where: str):
     raise UsageError(f"{where}: its names never come to an end")
 
 
-def check_keys(mapping, known, where: str) -> None:
-    """Raises UsageError unless ``mapping`` is one, with known keys only."""
-    if not isinstance(mapping, dict):
-        raise UsageError(f"{where} must be a mapping; see recipes/README.md")
-    for key in mapping:
-        if key not in known:
-            raise UsageError(
-                f"{where} has an unknown key {key!r}; known: {', '.join(sorted(known))}"
-            )
-
-
 def read_yaml(path: Path) -> dict:
-    """The entries of an experiment file as they stand.
+    """The entries of an experiment file as they stand, with the defaults of those left out.
 
     Raises:
-        UsageError: it is missing, is no YAML mapping, or has an unknown key.
+        UsageError: it is missing, is no YAML, or has wrong keys.
     """
     try:
         entries = yaml.load(path.read_text(encoding="utf-8"), UniqueKeys)
@@ -126,14 +96,10 @@ def read_yaml(path: Path) -> dict:
         raise UsageError(f"{path} does not exist or cannot be read") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
-    check_keys(entries, TOP, str(path))
-    for key in ("title", "data", "systems", "report"):
-        if not entries.get(key):
-            raise UsageError(f"{path} has no {key}; see recipes/README.md")
-    for name, option in (entries.get("options") or {}).items():
-        check_keys(option, OPTION, f"{path}: options.{name}")
-        if "default" not in option or "help" not in option:
-            raise UsageError(f"{path}: options.{name} needs a default and a help")
+    entries = check(FILE, entries, str(path))
+    unique(entries["report"], f"{path}: report")
+    for name, option in entries["options"].items():
+        entries["options"][name] = check(OPTION, option, f"{path}: options.{name}")
     return entries
 
 
@@ -142,37 +108,6 @@ class OneLine(argparse.ArgumentParser):
 
     def error(self, message: str):
         raise UsageError(f"{message}; see --help")
-
-
-def build_parser(entries: dict, path: Path) -> argparse.ArgumentParser:
-    """The command line of an experiment: its own options and those of all experiments."""
-    names = ", ".join(entries["systems"])
-    parser = OneLine(
-        prog=f"bash recipes/compare.sh {path.stem}",
-        description=f"{entries['title']}. {entries.get('about', '')}",
-        epilog="Run again, it does only what something changed for; stopped, it goes on. What "
-        "stands behind -- goes to snakemake. To start over, delete the output folder.",
-        allow_abbrev=False,
-    )
-    for name, option in (entries.get("options") or {}).items():
-        default, choices = option["default"], option.get("choices")
-        text = option["help"].strip() + (f" (default: {default})" if default else "")
-        if name.isupper():
-            parser.add_argument(name, nargs="?", default="", help=text)
-        else:
-            metavar = "|".join(map(str, choices)) if choices else None
-            flag = "--" + name.replace("_", "-")
-            parser.add_argument(flag, dest=name, default=default, metavar=metavar, help=text)
-    seeds = " ".join(map(str, entries.get("seeds", [1])))
-    parser.add_argument(
-        "--seeds", "--seed", default=seeds, metavar='"N …"',
-        help=f"a run of every system for each (default: {seeds})",
-    )  # fmt: skip
-    parser.add_argument("--systems", metavar='"NAME …"', help=f"some of {names}")
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help=f"default: runs/{path.stem}")
-    parser.add_argument("--jobs", metavar="N", help="steps side by side (default: every core)")
-    parser.add_argument("--train-only", action="store_true", help="stop after the trainings")
-    return parser
 
 
 def positive(text, where: str, least: int = 1) -> int:
@@ -186,23 +121,74 @@ def positive(text, where: str, least: int = 1) -> int:
     return int(text)
 
 
+def unique(items: list, where: str) -> list:
+    """``items``; raises UsageError if there is none, or one stands there twice."""
+    if not items:
+        raise UsageError(f"{where} is empty")
+    for item in items:
+        if items.count(item) > 1:
+            raise UsageError(f"{where} has {item} twice")
+    return items
+
+
+def read_seeds(items: list, where: str) -> list[int]:
+    """The seeds of a run or a system; raises UsageError as ``positive`` and ``unique``."""
+    return unique([positive(item, where) for item in items], where)
+
+
+def spelled(name: str) -> str:
+    """How the command line spells an option."""
+    return name if name.isupper() else flag(name)
+
+
+def build_parser(entries: dict, path: Path) -> argparse.ArgumentParser:
+    """The command line of an experiment: its own options and those of all experiments."""
+    parser = OneLine(
+        prog=f"bash recipes/compare.sh {path.stem}",
+        description=f"{entries['title']}. {entries['about']}",
+        epilog="Run again, it does only what something changed for; stopped, it goes on. What "
+        "stands behind -- goes to snakemake. To start over, delete the output folder.",
+        allow_abbrev=False,
+    )
+    for name, option in entries["options"].items():
+        default, choices = option["default"], option["choices"]
+        text = option["help"].strip() + (f" (default: {default})" if default else "")
+        own = {"nargs": "?"} if name.isupper() else {"dest": name}
+        own["metavar"] = "|".join(choices) or None
+        parser.add_argument(spelled(name), default=default, help=text, **own)
+    seeds = " ".join(map(str, entries["seeds"]))
+    parser.add_argument(
+        "--seeds", "--seed", default=seeds, metavar='"N …"',
+        help=f"a run of every system for each (default: {seeds})",
+    )  # fmt: skip
+    names = ", ".join(entries["systems"])
+    parser.add_argument("--systems", metavar='"NAME …"', help=f"some of {names}")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help=f"default: runs/{path.stem}")
+    parser.add_argument("--jobs", metavar="N", help="steps side by side (default: every core)")
+    parser.add_argument("--train-only", action="store_true", help="stop after the trainings")
+    return parser
+
+
 def read_options(entries: dict, args: argparse.Namespace) -> dict:
-    """The values of an experiment's options by name, with those that a named choice stands for."""
+    """The values of an experiment's options by name, with those that a named choice stands for.
+
+    Raises:
+        UsageError: a path or a choice does not exist, or a number is none.
+    """
     values: dict = {}
-    for name, option in (entries.get("options") or {}).items():
-        where = name if name.isupper() else "--" + name.replace("_", "-")
-        value, choices = getattr(args, name), option.get("choices")
-        if option.get("path"):
+    for name, option in entries["options"].items():
+        where, value, choices = spelled(name), getattr(args, name), option["choices"]
+        if option["path"]:
             if value and not Path(value).exists():
                 raise UsageError(f"{value} does not exist: {where} must name a file or folder")
-            value = str(Path(value).resolve()) if value else ""
-        elif choices and value in choices and value != "N":
-            values |= render(choices[value], values, f"options.{name}.{value}")
-        elif choices and "N" in choices and str(value).isdecimal():
-            number = {"N": positive(value, where)}
-            values |= render(choices["N"], values | number, f"options.{name}.N")
+            value = value and str(Path(value).resolve())
         elif choices:
-            raise UsageError(f"{where} {value} does not exist; choose one of {', '.join(choices)}")
+            choice = "N" if "N" in choices and str(value).isdecimal() else value
+            if choice not in choices or value == "N":
+                known = ", ".join(choices)
+                raise UsageError(f"{where} {value} does not exist; choose one of {known}")
+            number = {"N": positive(value, where)} if choice == "N" else {}
+            values |= render(choices[choice], values | number, f"options.{name}.{choice}")
         elif isinstance(option["default"], int):
             value = positive(value, where, least=min(1, option["default"]))
         values[name] = render(value, values, f"options.{name}")
@@ -215,27 +201,23 @@ def read_data(entries: dict, values: dict, path: Path) -> dict[str, dict]:
     Raises:
         UsageError: a key or corpus is unknown, or a file of the user's folder is missing.
     """
-    data = {}
+    data: dict[str, dict] = {}
     for name, given in entries["data"].items():
         where = f"{path}: data.{name}"
         given = render(given, values, where)
-        kind = given.get("kind") if isinstance(given, dict) else None
+        kind = str(given.get("kind")) if isinstance(given, dict) else None
         if kind not in KINDS:
             raise UsageError(f"{where} needs a kind, one of {', '.join(KINDS)}")
-        check_keys(given, {"kind", "corpus", "folder"} | KINDS[kind], where)
-        for key in NEEDED & KINDS[kind]:
-            if not given.get(key):
-                raise UsageError(f"{where} has no {key}")
-        corpus, folder = given.get("corpus"), given.pop("folder", None)
+        if kind in [other["kind"] for other in data.values()]:
+            raise UsageError(f"{where}: there is other data of kind {kind}; an experiment has one")
+        given = check(KINDS[kind], given, where)
+        folder = given.pop("folder", None)
         if folder:
             given.pop("corpus", None)
             given["from"] = str((path.parent / folder).resolve())
             given["files"] = user_files(Path(given["from"]), given, where)
-        elif CORPORA.get(str(corpus)) != kind:
-            known = [corpus for corpus, of in CORPORA.items() if of == kind]
-            raise UsageError(f"{where} needs a folder or a corpus, one of {', '.join(known)}")
-        if kind in [other["kind"] for other in data.values()]:
-            raise UsageError(f"{where}: there is other data of kind {kind}; an experiment has one")
+        elif given.get("corpus") != CORPORA[kind]:
+            raise UsageError(f"{where} needs a folder or a corpus, one of {CORPORA[kind]}")
         data[name] = {**given, "folder": f"data/{name}"}
     return data
 
@@ -248,29 +230,23 @@ def user_files(folder: Path, given: dict, where: str) -> list[str]:
     """
     if not folder.is_dir():
         raise UsageError(f"{where}: {folder} is not a folder")
+    optional, wanted = [], []
     if given["kind"] == "sentences":
-        wanted = [[f"{split}.txt"] for split in ("train", "test")]
-        optional = ["valid.txt"]
+        optional, wanted = ["valid.txt"], [["train.txt"], ["test.txt"]]
     elif given["kind"] == "pairs":
         wanted = [
             [f"{name}.{language}{packed}" for name in names for packed in ("", ".gz")]
             for language in (given["source"], given["target"])
-            for names in PAIR_SPLITS.values()
+            for names in PAIR_SPLITS
         ]
-        optional = []
     else:
-        return [str(path) for path in sorted(folder.iterdir()) if path.is_file()]
-    found = [str(folder / name) for name in optional if (folder / name).is_file()]
-    for names in wanted:
-        path = next((folder / name for name in names if (folder / name).is_file()), None)
-        if path is None:
+        optional = sorted(path.name for path in folder.iterdir())
+    found = [[name for name in names if (folder / name).is_file()] for names in wanted]
+    for names, there in zip(wanted, found, strict=True):
+        if not there:
             raise UsageError(f"{where}: {folder} has no {' or '.join(names)}")
-        found.append(str(path))
-    return found
-
-
-# Multi30k's names, and the plain ones.
-PAIR_SPLITS = {"train": ["train"], "valid": ["val", "valid"], "test": ["test_2016_flickr", "test"]}
+    extra = [name for name in optional if (folder / name).is_file()]
+    return [str(folder / name) for name in (*(there[0] for there in found), *extra)]
 
 
 def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[str, dict]:
@@ -279,42 +255,40 @@ def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[st
     Raises:
         UsageError: a key, start, data set or choice is unknown, or keys do not go together.
     """
-    systems = {}
+    systems: dict[str, dict] = {}
     for name, given in entries["systems"].items():
         where = f"{path}: systems.{name}"
         if not NAME.fullmatch(str(name)):
             raise UsageError(f"{where}: a name has letters, digits, - and _ only")
-        check_keys(given, SYSTEM, where)
-        if not render(given.get("only", True), values, f"{where}.only"):
-            continue
-        kept = {key: given[key] for key in ("train", "set") if key in given}  # for train.py
-        system = render({k: v for k, v in given.items() if k not in kept}, values, where) | kept
+        if isinstance(given, dict):
+            if not render(given.get("only", True), values, f"{where}.only"):
+                continue
+            later = {"train", "set"}  # for train.py
+            given = {
+                key: part if key in later else render(part, values, f"{where}.{key}")
+                for key, part in given.items()
+            }
+        system = check(SYSTEM, given, where)
         if sum(key in system for key in SOURCES) != 1:
             raise UsageError(f"{where} needs one of {', '.join(SOURCES)}")
-        system = {
-            "data": next(iter(data)), "label": name, "start": None, "note": None,
-            "include": "default", "checkpoint": "best", "set": {},
-            "family": "likelihood" if "train" in system else "baseline",
-        } | system  # fmt: skip
+        family = "likelihood" if "train" in system else "baseline"
+        system = {"data": next(iter(data)), "label": name, "family": family} | system
         if "samples" in system:
             system["samples"] = str((path.parent / system["samples"]).resolve())
             if not Path(system["samples"]).is_file():
                 raise UsageError(f"{where}: {system['samples']} is not a file")
         if system["data"] not in data:
             raise UsageError(f"{where}: there is no data {system['data']!r}")
-        for key, known in (("include", INCLUDE), ("checkpoint", ("best", "last"))):
-            if system[key] not in known:
-                raise UsageError(f"{where}: {key} is one of {', '.join(known)}")
         systems[name] = system
     for name, system in systems.items():
         for key in ("start", "untrained", "baseline"):
-            other = system.get(key)
-            if other is not None and other not in systems:
-                raise UsageError(f"{path}: systems.{name}: {key} {other!r} is no system")
-        for key in ("start", "untrained"):
-            other = systems.get(system.get(key))
-            if other and "train" not in other:
+            if key not in system:
+                continue
+            if system[key] not in systems:
+                raise UsageError(f"{path}: systems.{name}: {key} {system[key]!r} is no system")
+            if key != "baseline" and "train" not in systems[system[key]]:
                 raise UsageError(f"{path}: systems.{name}: {system[key]} is not trained")
+    for name in systems:
         if name in ancestors(systems, name):
             raise UsageError(f"{path}: systems.{name} starts from itself")
     return systems
@@ -339,35 +313,15 @@ def choose(systems: dict, wanted: str | None) -> dict[str, dict]:
     """
     names = [name for name, system in systems.items() if system["include"] == "default"]
     if wanted is not None:
-        names = wanted.split()
-        if not names:
-            raise UsageError("--systems is empty; see --help")
+        names = unique(wanted.split(), "--systems")
         for name in names:
             if name not in systems:
                 raise UsageError(f"there is no system {name}; choose among {', '.join(systems)}")
-            if names.count(name) > 1:
-                raise UsageError(f"--systems has {name} twice; see --help")
     needed = {name for name, system in systems.items() if system["include"] == "always"}
-    for name in names:
-        needed |= {name, *ancestors(systems, name)}
+    needed.update(*([name, *ancestors(systems, name)] for name in names))
     if not needed:
         raise UsageError("there is nothing to compare: no system is left")
     return {name: system for name, system in systems.items() if name in needed}
-
-
-def read_seeds(text: str) -> list[int]:
-    """The seeds of a run.
-
-    Raises:
-        UsageError: there is none, one is no positive whole number, or one stands there twice.
-    """
-    seeds = [positive(seed, "--seeds") for seed in str(text).split()]
-    if not seeds:
-        raise UsageError("--seeds is empty; see --help")
-    for seed in seeds:
-        if seeds.count(seed) > 1:
-            raise UsageError(f"--seeds has {seed} twice; see --help")
-    return seeds
 
 
 def flags_of(experiment: dict, name: str, where: str, **known) -> list[str]:
@@ -401,34 +355,9 @@ def check_trainings(experiment: dict, path: Path) -> None:
         for own in OWN:
             if own in flags:
                 raise UsageError(f"{where}.train: {own} is given by the recipe; leave it out")
-        if (system["start"] is None) == ("start.pt" in flags):
+        if ("start" in system) != ("start.pt" in flags):
             raise UsageError(f"{where}: start and {{{{ start }}}} in train go together")
-        system |= {
-            "flags": shlex.join(flags),
-            "counted": flops.asked,
-            "counting_flags": shlex.join(flags),
-        }
-
-
-def check_report(experiment: dict, path: Path) -> None:
-    """Raises UsageError unless sections and settings are known and something can fill them."""
-    if not isinstance(experiment["report"], list):
-        raise UsageError(f"{path}: report must be a list of sections")
-    for section in experiment["report"]:
-        if section not in SECTIONS:
-            known = ", ".join(SECTIONS)
-            raise UsageError(f"{path}: report has an unknown section {section!r}; known: {known}")
-        if experiment["report"].count(section) > 1:
-            raise UsageError(f"{path}: report has the section {section} twice")
-    where = f"{path}: sample"
-    sample = experiment["sample"]
-    positive(sample["number"], f"{where}.number", least=2)
-    if 1.0 not in sample["temperatures"]:
-        raise UsageError(f"{where}.temperatures must have 1.0, at which systems are compared")
-    if not all(isinstance(t, int | float) and t > 0 for t in sample["temperatures"]):
-        raise UsageError(f"{where}.temperatures must be numbers greater than 0")
-    if not all(isinstance(p, int | float) and 0 < p < 1 for p in sample["top_p"]):
-        raise UsageError(f"{where}.top_p must be numbers between 0 and 1")
+        system |= {"flags": shlex.join(flags), "counted": flops.asked}
 
 
 def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
@@ -444,32 +373,28 @@ def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
     entries = read_yaml(path)
     args = build_parser(entries, path).parse_args(argv)
     options = read_options(entries, args)
-    seeds = read_seeds(args.seeds)
+    seeds = read_seeds(args.seeds.split(), "--seeds")
     data = read_data(entries, options, path)
     systems = choose(read_systems(entries, options, data, path), args.systems)
     for name, system in systems.items():
         own = system.get("seeds", seeds)
-        system["seeds"] = seeds[:1] if own == "first" else own
-        if not isinstance(system["seeds"], list):
-            raise UsageError(f"{path}: systems.{name}: seeds is a list or `first`")
-        system["seeds"] = read_seeds(" ".join(map(str, system["seeds"])))
-    experiment = {
+        own = seeds[:1] if own == "first" else own
+        system["seeds"] = read_seeds(own, f"{path}: systems.{name}: seeds")
+    names = options | {"seeds": seeds}
+    for key in ("title", "notes", "translate", "tables", "sample", "language_model_score"):
+        entries[key] = render(entries.get(key), names, f"{path}: {key}")
+    sample = check(SAMPLE, entries["sample"], f"{path}: sample")
+    if 1.0 not in sample["temperatures"]:
+        raise UsageError(f"{path}: sample.temperatures must have 1.0, where systems are compared")
+    score, where = entries["language_model_score"], f"{path}: language_model_score"
+    experiment = entries | {
         "name": path.stem,
-        "title": render(entries["title"], options, f"{path}: title"),
-        "notes": render(entries.get("notes", []), options | {"seeds": seeds}, f"{path}: notes"),
         "options": options,
-        "flags": entries.get("flags") or {},
         "seeds": seeds,
         "data": data,
         "systems": systems,
-        "translate": render(entries.get("translate") or {}, options, f"{path}: translate"),
-        "tables": render(entries.get("tables") or {}, options, f"{path}: tables"),
-        "report": entries["report"],
+        "sample": sample,
+        "language_model_score": check(SCORE, score, where) if score else None,
     }
-    for key, defaults in (("sample", SAMPLE), ("language_model_score", SCORE)):
-        given = render(entries.get(key) or {}, options, f"{path}: {key}")
-        check_keys(given, defaults, f"{path}: {key}")
-        experiment[key] = defaults | given if given or key == "sample" else None
-    check_report(experiment, path)
     check_trainings(experiment, path)
     return json.loads(json.dumps(experiment)), args

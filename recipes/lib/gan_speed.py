@@ -14,7 +14,6 @@ import contextlib
 import io
 import json
 import logging
-import statistics
 import sys
 import time
 import warnings
@@ -172,23 +171,16 @@ def table(records: list[dict], sentences: int) -> pd.DataFrame:
         "discriminator_pass": f"discriminator, {EPOCHS} epochs over {sentences:,} + {sentences:,}",
         "likelihood": f"{LIKELIHOOD_UPDATES} likelihood updates of {BATCH} × {LENGTH} tokens",
     }
-    rows = []
-    for work, label in labels.items():
-        for clock in ("s", "CPU s"):
-            values = {
-                side: [r[clock] for r in records if (r["work"], r["side"]) == (work, side)]
-                for side in ("ours", "peer")
-            }
-            row = {"work": label, "in": clock}
-            for side, seconds in values.items():
-                if seconds:
-                    row[side] = f"{statistics.median(seconds):.2f}"
-                    row[f"{side}, from … to"] = f"{min(seconds):.2f} … {max(seconds):.2f}"
-            if values["peer"]:
-                ratio = statistics.median(values["peer"]) / statistics.median(values["ours"])
-                row["times as fast"] = f"{ratio:.1f}"
-            rows.append(row)
-    return pd.DataFrame(rows).fillna("")
+    read = pd.DataFrame(records).melt(["work", "side"], var_name="in", value_name="seconds")
+    groups = read.groupby(["work", "in", "side"], sort=False)["seconds"]
+    medians = groups.median().unstack()
+    spreads = groups.agg(lambda s: f"{s.min():.2f} … {s.max():.2f}").unstack()
+    told = medians.map("{:.2f}".format, na_action="ignore")
+    told = told.join(spreads.add_suffix(", from … to"))
+    if "peer" in medians:
+        ratios = medians["peer"] / medians["ours"]
+        told["times as fast"] = ratios.map("{:.1f}".format, na_action="ignore")
+    return told.loc[list(labels)].rename(index=labels).sort_index(axis=1).reset_index().fillna("")
 
 
 def main() -> None:

@@ -73,34 +73,28 @@ def copy_pairs(given: dict, folder: Path) -> None:
                 )
 
 
-def binarise(folder: Path, *flags: str) -> None:
+def binarise(folder: Path, *flags: str, splits: tuple[str, ...] = SPLITS) -> None:
     """fairseq-preprocess on the splits' texts of pieces."""
     shutil.rmtree(folder / "bin", ignore_errors=True)  # fairseq refuses a dict.txt that it finds
-    prefixes = [item for s in SPLITS for item in (f"--{s}pref", str(folder / f"{s}.pieces"))]
+    prefixes = [item for s in splits for item in (f"--{s}pref", str(folder / f"{s}.pieces"))]
     parser = options.get_preprocessing_parser()
     preprocess.main(parser.parse_args([*flags, *prefixes, "--destdir", str(folder / "bin")]))
 
 
-def prepare_sentences(given: dict, folder: Path) -> None:
-    """Sentences, cut into pieces and binarised."""
-    copy_sentences(given, folder) if "from" in given else write_bible(given, folder)
-    pieces.train(f"{folder}/pieces", [f"{folder}/train.txt"], given["vocabulary"])
-    for split in SPLITS:
-        pieces.encode(f"{folder}/pieces.model", f"{folder}/{split}.txt", f"{folder}/{split}.pieces")
-    binarise(folder, "--only-source")
-
-
-def prepare_pairs(given: dict, folder: Path) -> None:
-    """Pairs of sentences, cut into joint pieces and binarised with one dictionary."""
-    copy_pairs(given, folder) if "from" in given else write_bible(given, folder)
-    sides = given["source"], given["target"]
-    texts = [f"{folder}/train.{side}" for side in sides]
-    pieces.train(f"{folder}/pieces", texts, given["vocabulary"])
-    for split in SPLITS:
-        for side in sides:
-            text, cut = f"{folder}/{split}.{side}", f"{folder}/{split}.pieces.{side}"
-            pieces.encode(f"{folder}/pieces.model", text, cut)
-    binarise(folder, "-s", sides[0], "-t", sides[1], "--joined-dictionary")
+def prepare_text(given: dict, folder: Path) -> None:
+    """Sentences, or both sides of pairs, cut into joint pieces and binarised."""
+    if given["kind"] == "pairs":
+        source, target = given["source"], given["target"]
+        copy, sides = copy_pairs, {f".{source}": f".{source}", f".{target}": f".{target}"}
+        flags = ["-s", source, "-t", target, "--joined-dictionary"]
+    else:
+        copy, sides, flags = copy_sentences, {".txt": ""}, ["--only-source"]
+    (copy if "from" in given else write_bible)(given, folder)
+    pieces.train(f"{folder}/pieces", [f"{folder}/train{end}" for end in sides], given["vocabulary"])
+    for name in (f"{folder}/{split}" for split in SPLITS):
+        for end, cut_end in sides.items():
+            pieces.encode(f"{folder}/pieces.model", name + end, f"{name}.pieces{cut_end}")
+    binarise(folder, *flags)
 
 
 def prepare_oracle(given: dict, folder: Path) -> None:
@@ -155,8 +149,8 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)  # of other settings
     folder.mkdir(parents=True)
     prepare = {
-        "sentences": prepare_sentences,
-        "pairs": prepare_pairs,
+        "sentences": prepare_text,
+        "pairs": prepare_text,
         "oracle": prepare_oracle,
         "images": prepare_images,
     }

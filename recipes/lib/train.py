@@ -59,21 +59,28 @@ def add_cost(path: Path) -> None:
     write_whole(path, json.dumps(cost) + "\n")
 
 
-def train(flags: list[str], data: str, folder: Path, seed: str) -> None:
-    """fairseq-train, in this process, whose memory is then the training's own."""
+def fairseq_train(data: Path | str, flags: list[str]) -> None:
+    """fairseq-train with the plugin, in this process."""
     from fairseq_cli.train import cli_main
 
+    sys.argv = [
+        "fairseq-train", str(data), *flags, "--user-dir", str(Path(fairseq_genext.__file__).parent),
+        "--no-epoch-checkpoints", "--log-format", "json", "--log-interval", "25",
+    ]  # fmt: skip
+    cli_main()
+
+
+def train(flags: list[str], data: str, folder: Path, seed: str) -> None:
+    """fairseq-train in a folder, and what it has cost."""
     # SIGTERM ends it as Ctrl-C does, and what it cost still counts.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    sys.argv = [
-        "fairseq-train", data, *flags, "--user-dir", str(Path(fairseq_genext.__file__).parent),
-        "--seed", seed, "--save-dir", str(folder), "--no-epoch-checkpoints",
+    own = [
+        "--seed", seed, "--save-dir", str(folder), "--log-file", str(folder / "train.log"),
         # Or a training that went on after an epoch would group its batches in another way.
         "--update-epoch-batch-itr", "True",
-        "--log-format", "json", "--log-interval", "25", "--log-file", str(folder / "train.log"),
     ]  # fmt: skip
     try:
-        cli_main()
+        fairseq_train(data, flags + own)
     finally:
         add_cost(folder / "cost.json")
 
@@ -117,7 +124,7 @@ def main() -> None:
     data = read_json(f"data/{system['data']}/data.json")
     known: dict = {"data": data}
     made_from = {"data": data["digest"], "seed": seed}
-    if system["start"] is not None:
+    if "start" in system:
         known["start"] = read_json(f"trained/{system['start']}.{seed}.json")["checkpoint"]
         made_from["start"] = digest(known["start"])
     if system["counted"]:

@@ -49,7 +49,7 @@ def main() -> None:
         write_experiment(output, experiment | {"command": shlex.join(sys.argv)})
         if snakemake(output, "data/pairs/data.json", None, []) != 0:
             sys.exit(1)
-        speeds: dict[str, list[float]] = {name: [] for name in experiment["systems"]}
+        records = []
         for number in range(1, rounds + 1):
             for name, system in experiment["systems"].items():
                 print(f"== round {number} of {rounds}: {name}", flush=True)
@@ -63,18 +63,16 @@ def main() -> None:
                 ]  # fmt: skip
                 subprocess.run(command, cwd=output, check=True, capture_output=True)
                 # Without the first, in which everything warms up.
-                speeds[name].append(statistics.median(logged(log, "wps")[1:]))
-    first = statistics.median(next(iter(speeds.values())))
-    rows = [
-        {
-            "system": name,
-            "target tokens/s": f"{statistics.median(values):,.0f}",
-            "from … to": f"{min(values):,.0f} … {max(values):,.0f}",
-            f"times {next(iter(speeds))}": f"{statistics.median(values) / first:.2f}",
-        }
-        for name, values in speeds.items()
-    ]
-    print(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True))
+                speed = statistics.median(logged(log, "wps")[1:])
+                records.append({"system": name, "speed": speed})
+    groups = pd.DataFrame(records).groupby("system", sort=False)["speed"]
+    medians = groups.median()
+    told = {
+        "target tokens/s": medians.map("{:,.0f}".format),
+        "from … to": groups.agg(lambda speeds: f"{speeds.min():,.0f} … {speeds.max():,.0f}"),
+        f"times {medians.index[0]}": (medians / medians.iloc[0]).map("{:.2f}".format),
+    }
+    print(pd.DataFrame(told).to_markdown(disable_numparse=True))
 
 
 if __name__ == "__main__":

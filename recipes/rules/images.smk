@@ -1,43 +1,31 @@
 # Images of every saved checkpoint.
 
-IMAGES = next((f"data/{name}" for name in DATA if DATA[name]["kind"] == "images"), None)
 
-
-rule draw:
+use rule sample as draw with:
     input:
         "trained/{run}.json",
     output:
         "images/{run}.json",
+    wildcard_constraints:
+        run=runs_of("images", "train"),
     params:
-        number=SAMPLE["number"],
-        seed=lambda wildcards: RUNS[wildcards.run][1],
-        code=code("evaluation/image_samples.py"),
-    log:
-        "logs/draw-{run}.log",
-    benchmark:
-        "benchmarks/draw-{run}.tsv"
-    shell:
         # The best checkpoint has no use here: a GAN's losses do not say how good its images are.
-        "shopt -s nullglob; "
-        + MODULE
-        + "image_samples models/{wildcards.run}/checkpoint_*_*.pt models/{wildcards.run}/checkpoint_last.pt "
-        "--num-samples {params.number} --seed {params.seed} --output images/{wildcards.run}/ "
-        "--json {output} > {log} 2>&1"
+        command=lambda wildcards, output: (
+            f"image_samples $(ls models/{wildcards.run}/checkpoint_*_*.pt 2>/dev/null) "
+            f"models/{wildcards.run}/checkpoint_last.pt --num-samples {SAMPLE['number']} "
+            f"--seed {seed_of(wildcards.run)} --output images/{wildcards.run}/ --json {output}"
+        ),
+        code=code("evaluation/image_samples.py"),
 
 
-rule measure_images:
+use rule measure as measure_images with:
     input:
         "images/{run}.json",
-    output:
-        "measured/{run}.json",
     wildcard_constraints:
-        run="|".join(runs_of("images", "train")) or "none",
+        run=runs_of("images", "train"),
     params:
+        command=lambda wildcards, input, output: (
+            f"measure_images {IMAGES} --samples {input} --output {output} "
+            "--held-out measured/held_out_images.json"
+        ),
         code=code("evaluation/image_quality.py", "evaluation/measure_images.py", "evaluation/metrics/*.py"),
-    log:
-        "logs/measure-{run}.log",
-    benchmark:
-        "benchmarks/measure-{run}.tsv"
-    shell:
-        MODULE + "measure_images {IMAGES} --samples {input} --output {output} "
-        "--held-out measured/held_out_images.json > {log} 2>&1"

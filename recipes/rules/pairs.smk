@@ -1,41 +1,30 @@
 # Translations of the test split.
 
-PAIRS = next((f"data/{name}" for name in DATA if DATA[name]["kind"] == "pairs"), None)
+DECODINGS = " ".join(
+    f"--decoding {shlex.quote(f'{name}={flags}')}" for name, flags in config["translate"].items()
+)
 
 
-rule translate:
+use rule measure as translate with:
     input:
         "trained/{run}.json",
-    output:
-        "measured/{run}.json",
     wildcard_constraints:
-        run="|".join(runs_of("pairs", "train")) or "none",
+        run=runs_of("pairs", "train"),
     params:
-        checkpoint=lambda wildcards: checkpoint(wildcards.run),
-        decodings=" ".join(
-            f"--decoding {shlex.quote(f'{name}={flags}')}" for name, flags in config["translate"].items()
+        command=lambda wildcards, output: (
+            f"translate {PAIRS}/bin --checkpoint {checkpoint(wildcards.run)} {DECODINGS} "
+            f"--sentencepiece-model {PAIRS}/pieces.model --output translations/{wildcards.run} "
+            f"--json {output}"
         ),
         code=code("evaluation/translate.py", "evaluation/generation.py"),
-    log:
-        "logs/translate-{run}.log",
-    benchmark:
-        "benchmarks/translate-{run}.tsv"
-    priority: 2000
-    shell:
-        MODULE + "translate {PAIRS}/bin --checkpoint {params.checkpoint} {params.decodings} "
-        "--sentencepiece-model {PAIRS}/pieces.model --output translations/{wildcards.run} "
-        "--json {output} > {log} 2>&1"
 
 
-rule given_translations:
-    input:
-        lambda wildcards: system_of(wildcards.run)["samples"],
+use rule given_samples as given_translations with:
     output:
         "measured/{run}.json",
     wildcard_constraints:
-        run="|".join(runs_of("pairs", "samples")) or "none",
+        run=runs_of("pairs", "samples"),
     params:
-        decoding=next(iter(config["translate"]), ""),
-    shell:
-        """printf '{{"settings": {{}}, "points": [{{"decoding": "%s", "translations": "%s"}}]}}\\n' \\
-            {params.decoding:q} {input} > {output}"""
+        made=lambda wildcards, input: points(
+            translations=str(input), decoding=next(iter(config["translate"]), "")
+        ),

@@ -1,13 +1,17 @@
-# Free text: samples, language models that score them, figures.
+# Free text: samples, language models that score them, figures. Other kinds of data use `sample` and
+# `measure` with commands of their own.
 
-TEXT = next((f"data/{name}" for name in DATA if DATA[name]["kind"] == "sentences"), None)
 PIECES = f"--sentencepiece-model {TEXT}/pieces.model"
+POINTS = (
+    f"--temperatures {' '.join(map(str, SAMPLE['temperatures']))} "
+    f"--top-p {' '.join(map(str, SAMPLE['top_p']))} --num-samples {SAMPLE['number']} "
+    f"--max-length {SAMPLE['max_length']} --batch-size {SAMPLE['batch_size']}"
+)
 
 
 def sampled_from(run):
     """The run whose checkpoint is sampled: its own, or that of the system it is like, untrained."""
-    system, seed = RUNS[run]
-    return f"{SYSTEMS[system].get('untrained', system)}.{seed}"
+    return f"{system_of(run).get('untrained', RUNS[run][0])}.{seed_of(run)}"
 
 
 rule sample:
@@ -16,17 +20,13 @@ rule sample:
     output:
         "samples/{run}.json",
     wildcard_constraints:
-        run="|".join(runs_of("sentences", "train", "untrained")) or "none",
+        run=runs_of("sentences", "train", "untrained"),
     params:
-        checkpoint=lambda wildcards: checkpoint(sampled_from(wildcards.run)),
-        untrained=lambda wildcards: (
-            "--untrained" if "untrained" in system_of(wildcards.run) else ""
+        command=lambda wildcards: (
+            f"sample {TEXT}/bin --checkpoint {checkpoint(sampled_from(wildcards.run))} "
+            f"{'--untrained' if 'untrained' in system_of(wildcards.run) else ''} {POINTS} {PIECES} "
+            f"--seed {seed_of(wildcards.run)} --output samples/{wildcards.run}"
         ),
-        points=f"--temperatures {' '.join(map(str, SAMPLE['temperatures']))} "
-        + (f"--top-p {' '.join(map(str, SAMPLE['top_p']))} " if SAMPLE["top_p"] else "")
-        + f"--num-samples {SAMPLE['number']} --max-length {SAMPLE['max_length']} "
-        f"--batch-size {SAMPLE['batch_size']}",
-        seed=lambda wildcards: RUNS[wildcards.run][1],
         code=code("evaluation/sample.py", "evaluation/generation.py"),
     log:
         "logs/sample-{run}.log",
@@ -35,29 +35,20 @@ rule sample:
     # Before all trainings, and fresh weights after trained ones: the first samples are waited for.
     priority: lambda wildcards: 2000 - ("untrained" in system_of(wildcards.run))
     shell:
-        MODULE + "sample {TEXT}/bin --checkpoint {params.checkpoint} {params.untrained} {params.points} "
-        "--seed {params.seed} {PIECES} --output samples/{wildcards.run} > {log} 2>&1"
+        MODULE + "{params.command} > {log} 2>&1"
 
 
-rule unigram:
+use rule sample as unigram with:
     input:
         f"{TEXT}/data.json",
-    output:
-        "samples/{run}.json",
     wildcard_constraints:
-        run="|".join(runs_of("sentences", "unigram")) or "none",
+        run=runs_of("sentences", "unigram"),
     params:
-        number=SAMPLE["number"],
-        seed=lambda wildcards: RUNS[wildcards.run][1],
+        command=lambda wildcards, output: (
+            f"unigram {TEXT}/train.pieces {TEXT}/test.pieces --number {SAMPLE['number']} "
+            f"--seed {seed_of(wildcards.run)} --samples samples/{wildcards.run}.txt --json {output}"
+        ),
         code=code("evaluation/unigram.py"),
-    log:
-        "logs/unigram-{run}.log",
-    benchmark:
-        "benchmarks/unigram-{run}.tsv"
-    priority: 2000
-    shell:
-        MODULE + "unigram {TEXT}/train.pieces {TEXT}/test.pieces --number {params.number} "
-        "--seed {params.seed} --samples samples/{wildcards.run}.txt --json {output} > {log} 2>&1"
 
 
 rule given_samples:
@@ -66,9 +57,11 @@ rule given_samples:
     output:
         "samples/{run}.json",
     wildcard_constraints:
-        run="|".join(runs_of("sentences", "samples")) or "none",
+        run=runs_of("sentences", "samples"),
+    params:
+        made=lambda wildcards, input: points(samples=str(input), temperature=1.0, top_p=1.0),
     shell:
-        """printf '{{"points": [{{"temperature": 1.0, "top_p": 1.0, "samples": "%s"}}]}}\\n' {input} > {output}"""
+        "echo {params.made:q} > {output}"
 
 
 rule held_out:
@@ -79,13 +72,10 @@ rule held_out:
         points="samples/held_out.json",
     params:
         number=SAMPLE["number"],
+        made=points(samples="samples/held_out.txt", temperature=None, top_p=None),
     shell:
         # As many as samples, since Self-BLEU grows with their number.
-        """
-        head -n {params.number} {TEXT}/valid.txt > {output.text}
-        printf '{{"points": [{{"temperature": null, "top_p": null, "samples": "%s"}}]}}\\n' {output.text} \\
-            > {output.points}
-        """
+        "head -n {params.number} {TEXT}/valid.txt > {output.text}; echo {params.made:q} > {output.points}"
 
 
 # The language model that scores samples reads real text, best such that no system was trained on:
@@ -108,14 +98,13 @@ rule scoring_language_model:
         "benchmarks/scorer-{run}.tsv"
     priority: 1000
     shell:
-        PYTHON + "{RECIPES}/lib/train_scorer.py {params.text} --data {TEXT} --updates {params.updates} "
-        "--output scorers/{wildcards.run} > {log} 2>&1"
+        PYTHON + "{LIB}/train_scorer.py {params.text} {TEXT} {params.updates} scorers/{wildcards.run} > {log} 2>&1"
 
 
 def reverse_scored(run):
     """Whether a language model is trained on the run's samples: those of the first seed."""
     trained = run in RUNS and "train" in system_of(run)
-    return SCORE and trained and RUNS[run][1] == system_of(run)["seeds"][0]
+    return SCORE and trained and seed_of(run) == system_of(run)["seeds"][0]
 
 
 rule measure:
@@ -127,15 +116,13 @@ rule measure:
     output:
         "measured/{run}.json",
     wildcard_constraints:
-        run="|".join([*runs_of("sentences", "train", "untrained", "unigram", "samples"), "held_out"]),
+        run=runs_of("sentences", "train", "untrained", "unigram", "samples") + "|held_out",
     params:
-        scorers=lambda wildcards: (
-            (f"--scorer scorers/real/checkpoint_last.pt --scorer-data {TEXT}/bin {PIECES} " if SCORE else "")
-            + (
-                f"--reverse-scorer scorers/{wildcards.run}/checkpoint_last.pt"
-                if reverse_scored(wildcards.run)
-                else ""
-            )
+        command=lambda wildcards, input, output: (
+            f"measure {input.samples} --references {TEXT}/test.txt --train {TEXT}/train.txt "
+            + (f"--scorer scorers/real/checkpoint_last.pt --scorer-data {TEXT}/bin {PIECES} " if SCORE else "")
+            + (f"--reverse-scorer scorers/{wildcards.run}/checkpoint_last.pt " if reverse_scored(wildcards.run) else "")
+            + f"--output {output}"
         ),
         code=code("evaluation/measure.py", "evaluation/metrics/*.py"),
     log:
@@ -144,5 +131,4 @@ rule measure:
         "benchmarks/measure-{run}.tsv"
     priority: 2000
     shell:
-        MODULE + "measure {input.samples} --references {TEXT}/test.txt --train {TEXT}/train.txt "
-        "{params.scorers} --output {output} > {log} 2>&1"
+        MODULE + "{params.command} > {log} 2>&1"

@@ -8,8 +8,8 @@ rule flops:
     output:
         "flops/{system}.json",
     params:
-        data=lambda wildcards: f"data/{SYSTEMS[wildcards.system]['data']}/bin",
-        flags=lambda wildcards: SYSTEMS[wildcards.system]["counting_flags"],
+        data=lambda wildcards, input: Path(input[0]).with_name("bin"),
+        flags=lambda wildcards: SYSTEMS[wildcards.system]["flags"],
         code=code("flops.py"),
     log:
         "logs/flops-{system}.log",
@@ -17,13 +17,13 @@ rule flops:
         "benchmarks/flops-{system}.tsv"
     priority: 9000
     shell:
-        STEP + "python -m fairseq_genext.flops {params.data} {params.flags} --output {output} > {log} 2>&1"
+        PYTHON + "-m fairseq_genext.flops {params.data} {params.flags} --output {output} > {log} 2>&1"
 
 
 def needed_to_train(wildcards):
     system = SYSTEMS[wildcards.system]
     needed = {"data": f"data/{system['data']}/data.json"}
-    if system["start"] is not None:
+    if "start" in system:
         needed["start"] = f"trained/{system['start']}.{wildcards.seed}.json"
     if system["counted"]:
         needed["flops"] = f"flops/{wildcards.system}.json"
@@ -42,6 +42,7 @@ rule train:
         "logs/train-{system}.{seed}.log",
     benchmark:
         "benchmarks/train-{system}.{seed}.tsv"
-    priority: lambda wildcards: priority(f"{wildcards.system}.{wildcards.seed}")
+    # They start in the order of the file.
+    priority: lambda wildcards: len(RUNS) - list(RUNS).index(f"{wildcards.system}.{wildcards.seed}")
     shell:
-        PYTHON + "{TRAIN} experiment.json {wildcards.system} {wildcards.seed} > {log} 2>&1"
+        PYTHON + "{LIB}/train.py experiment.json {wildcards.system} {wildcards.seed} > {log} 2>&1"

@@ -4,6 +4,7 @@ A Snakemake logger plugin. On a terminal the running trainings share one line th
 in a plain log they get a line every half a minute.
 """
 
+import itertools
 import json
 import shutil
 import sys
@@ -20,11 +21,16 @@ SHOWN = 3  # samples of each system
 STOPPED = ".stopped"  # compare.py's mark that steps fail because the user has stopped them
 
 
-def progress(job: dict) -> str:
+def name_of(job) -> str:
+    """A step's name, that of its log; nothing for one that has none."""
+    return Path(job.log[0]).stem if job.log else ""
+
+
+def progress(job) -> str:
     """Updates and loss of a running training, from the last figures in its log; else nothing."""
-    if job["rule"] != "train":
+    if job.rule_name != "train":
         return ""
-    log = Path("models") / "{system}.{seed}".format(**job["wildcards"]) / "train.log"
+    log = Path("models") / "{system}.{seed}".format(**job.wildcards) / "train.log"
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - TAIL))
@@ -37,9 +43,8 @@ def progress(job: dict) -> str:
         except ValueError:  # it is still being written
             continue
         if "num_updates" in figures:
-            return (
-                f"{job['name']} {figures['num_updates']} updates, loss {figures.get('loss', '–')}"
-            )
+            updates, loss = figures["num_updates"], figures.get("loss", "–")
+            return f"{name_of(job)} {updates} updates, loss {loss}"
     return ""
 
 
@@ -54,7 +59,7 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self) -> None:
         self.begun = time.monotonic()
-        self.running: dict[int, dict] = {}  # by job number
+        self.running: dict = {}  # by job number, what Snakemake said as it started
         self.terminal = sys.stdout.isatty()
         self.writing = threading.Lock()
         threading.Thread(target=self.watch, daemon=True).start()
@@ -69,15 +74,13 @@ class LogHandler(LogHandlerBase):
         while True:
             time.sleep(INTERVAL[self.terminal])
             parts = list(filter(None, map(progress, list(self.running.values()))))
-            if not parts:
-                continue
             line = f"   {self.seconds():4d} s  {'  |  '.join(parts)}"
-            if not self.terminal:
+            if parts and self.terminal:
+                with self.writing:
+                    width = shutil.get_terminal_size().columns - 1
+                    print(f"\r\033[K{line[:width]}", end="", flush=True)
+            elif parts:
                 self.say(line)
-                continue
-            with self.writing:
-                width = shutil.get_terminal_size().columns - 1
-                print(f"\r\033[K{line[:width]}", end="", flush=True)
 
     def seconds(self) -> int:
         """Since the start."""
@@ -87,7 +90,9 @@ class LogHandler(LogHandlerBase):
         """One event of Snakemake."""
         event = getattr(record, "event", None)
         if event == LogEvent.JOB_INFO:
-            self.start(record)
+            self.running[record.jobid] = record
+            if record.log:
+                self.say(f"== {name_of(record)} (at {self.seconds()} s)")
         elif event == LogEvent.JOB_FINISHED:
             self.finish(self.running.pop(record.job_id, None))
         elif event == LogEvent.JOB_ERROR:
@@ -95,35 +100,25 @@ class LogHandler(LogHandlerBase):
         elif event in (None, LogEvent.ERROR) and record.levelname in ("ERROR", "CRITICAL"):
             self.fail_otherwise(record.getMessage().strip())
 
-    def start(self, record) -> None:
-        """A step begins."""
-        log = Path(record.log[0]) if record.log else None
-        name = log.stem if log else record.rule_name
-        self.running[record.jobid] = {"name": name, "log": log, "rule": record.rule_name,
-                                      "wildcards": dict(record.wildcards or {})}  # fmt: skip
-        if log:
-            self.say(f"== {name} (at {self.seconds()} s)")
-
-    def finish(self, job: dict | None) -> None:
+    def finish(self, job) -> None:
         """A step has ended well; of samples, the first are shown."""
-        if job and job["rule"] == "sample":
-            path = Path("samples") / job["wildcards"]["run"] / "t1.00.txt"
-            with path.open(encoding="utf-8") as file:
-                for _, line in zip(range(SHOWN), file, strict=False):
-                    self.say(f"   {job['wildcards']['run']}: {line.rstrip()}")
+        if job and job.rule_name == "sample":
+            run = job.wildcards["run"]
+            with Path(f"samples/{run}/t1.00.txt").open(encoding="utf-8") as file:
+                for line in itertools.islice(file, SHOWN):
+                    self.say(f"   {run}: {line.rstrip()}")
 
-    def fail(self, job: dict | None) -> None:
+    def fail(self, job) -> None:
         """A step has failed: the end of its log, and where it is."""
-        if job is None or job["log"] is None or Path(STOPPED).exists():
+        if not job or not job.log or Path(STOPPED).exists():
             return
-        try:
-            lines = job["log"].read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            lines = []
+        log = Path(job.log[0]).resolve()
+        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        lines = text.splitlines()[-20:]
         # A mistake of the user's is told in one line already; anything else needs its traceback.
-        for line in lines[-1:] if lines[-1:] and lines[-1].startswith("error: ") else lines[-20:]:
+        for line in lines[-1:] if lines and lines[-1].startswith("error: ") else lines:
             print(line, file=sys.stderr)
-        print(f"error: {job['name']} failed; its log is {job['log'].resolve()}", file=sys.stderr)
+        print(f"error: {name_of(job)} failed; its log is {log}", file=sys.stderr)
 
     def fail_otherwise(self, text: str) -> None:
         """An error, unless it only says again that a step has failed."""

@@ -1,0 +1,82 @@
+"""The keys of an experiment file, their types and defaults; ``recipes/README.md`` explains them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    create_model,
+)
+
+from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation.sections import NAMES
+
+
+class Mapping(BaseModel, extra="forbid", coerce_numbers_to_str=True):
+    """A mapping of the file with known keys only."""
+
+
+def mapping(base: type[Mapping] = Mapping, /, **keys) -> type[Mapping]:
+    """A mapping with these keys: a type, or a type and a default."""
+    return create_model("Keys", __base__=base, **keys)
+
+
+TEXT = (str | None, None)
+NAMED = (dict[str, Any], {})  # read by itself later
+FULL = Annotated[dict[str, Any], Field(min_length=1)]
+
+FILE = mapping(
+    title=str, about=(str, ""), notes=(list[str], []), options=NAMED, data=FULL,
+    seeds=(list[PositiveInt], [1]), flags=NAMED, systems=FULL, sample=NAMED,
+    translate=(dict[str, str], {}), language_model_score=(dict[str, Any] | None, None),
+    tables=(dict[str, str], {}), report=list[Literal[NAMES]],
+)  # fmt: skip
+OPTION = mapping(default=Any, help=str, choices=(dict[str, dict[str, Any]], {}), path=(bool, False))
+IMAGES = mapping(kind=str, corpus=TEXT, folder=TEXT)
+SENTENCES = mapping(IMAGES, vocabulary=PositiveInt, verses=(NonNegativeInt | None, None))
+KINDS = {
+    "sentences": SENTENCES,
+    "pairs": mapping(SENTENCES, source=str, target=str, max_words=(NonNegativeInt | None, None)),
+    "oracle": mapping(IMAGES, flags=TEXT, weights=TEXT),
+    "images": IMAGES,
+}
+SYSTEM = mapping(
+    train=TEXT, untrained=TEXT, unigram=(Literal[True] | None, None), samples=TEXT,
+    start=TEXT, set=NAMED, data=TEXT, label=TEXT, note=TEXT, table=TEXT, baseline=TEXT,
+    family=(Literal["likelihood", "gan", "baseline"] | None, None),
+    include=(Literal["default", "named", "always"], "default"), only=(Any, True),
+    checkpoint=(Literal["best", "last"], "best"), seeds=(list[int] | Literal["first"] | None, None),
+    curve=(list[str] | None, None), published=(float | None, None),
+)  # fmt: skip
+SAMPLE = mapping(
+    number=(int, Field(1000, ge=2)), max_length=(PositiveInt, 40), batch_size=(PositiveInt, 250),
+    temperatures=(list[PositiveFloat], [1.0]),
+    top_p=(list[Annotated[float, Field(gt=0, lt=1)]], []),
+)  # fmt: skip
+SCORE = mapping(updates=(PositiveInt, 200))
+
+
+def check(keys: type[Mapping], entries: Any, where: str) -> dict:
+    """A part of the file with its defaults; what has no value is left out.
+
+    Raises:
+        UsageError: it is no mapping, a key is unknown or missing, or a value has a wrong type.
+    """
+    if not isinstance(entries, dict):
+        raise UsageError(f"{where} must be a mapping; see recipes/README.md")
+    given = {key: value for key, value in entries.items() if value is not None}
+    try:
+        return keys.model_validate(given).model_dump(exclude_none=True)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+    place = ".".join(map(str, wrong["loc"]))
+    if wrong["type"] == "missing":
+        raise UsageError(f"{where} has no {place}; see recipes/README.md")
+    if wrong["type"] == "extra_forbidden":
+        known = ", ".join(sorted(keys.model_fields))
+        raise UsageError(f"{where} has an unknown key {place!r}; known: {known}")
+    raise UsageError(f"{where}: {place}: {wrong['msg']}, not {wrong['input']!r:.60}")
