@@ -3,8 +3,8 @@
 The files of this folder are commands and what they share:
 
 - ``sample``, ``translate``, ``image_samples``, ``unigram``, ``hypotheses`` write texts or images
-- ``measure``, ``oracle``, ``translation``, ``measure_images``, ``image_quality`` write figures;
-  these come from ``metrics/``, a file a metric
+- ``measure``, ``oracle``, ``translation``, ``image_quality`` write figures; these come from
+  ``metrics/``, a file a metric
 - ``__main__`` (genext-evaluate) and ``sweep`` (genext-sweep) do both for any files and checkpoints
 - ``report`` makes a page of what ``results`` reads in an experiment's folder, by ``sections/``
 - ``checkpoints`` and ``generation`` load models and run fairseq-generate in this process

@@ -1,10 +1,11 @@
 """Quality and diversity of generated images, against real ones.
 
-    python -m fairseq_genext.evaluation.image_quality REAL SAMPLES.npy … [--output PREFIX]
+    python -m fairseq_genext.evaluation.image_quality REAL SAMPLES … [--output PREFIX]
 
 REAL is a folder of images with splits train and valid, or one file, of which a fifth is held out;
-see fairseq_genext/data/images.py. It prints a Markdown table, and with --output writes PREFIX.md
-and PREFIX.json.
+see fairseq_genext/data/images.py. SAMPLES are npy files, or the JSON that image_samples lists them
+in. It prints a Markdown table, and with --output writes PREFIX.md and PREFIX.json. --points and
+--held-out take the figures of the samples and those of held-out real images, a file each.
 
 With labels, a classifier is trained on the real images. The Fréchet distance is then taken on its
 last hidden layer, and the share of every class among the samples shows what the generator leaves
@@ -13,20 +14,21 @@ are measured like samples: no generator is expected to do better. The distance g
 fewer, so compare it among equal numbers only.
 """
 
-import argparse
 import json
 import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
 from fairseq_genext.data.images import Images, read_images, read_split
 from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.metrics.frechet import frechet_distance
-from fairseq_genext.evaluation.tables import format_table
+from fairseq_genext.evaluation.tables import columns, format_table, markdown
 from fairseq_genext.files import write_whole
 
 HIDDEN = (256, 64)
@@ -201,55 +203,66 @@ def read_samples(path: Path) -> np.ndarray:
     return pixels
 
 
-def table(rows: list[dict], **columns: str):
-    """The figures as text: ``columns`` first, then those of every row and a column a class."""
-    shown = [{**row, **{f"class {k}": v for k, v in row.get("shares", {}).items()}} for row in rows]
-    classes = rows[0].get("shares", {})
-    for row in shown:
-        for name in ("smallest_share", "sure", *(f"class {label}" for label in classes)):
-            if row.get(name) is not None:
+def table(rows: list[dict]) -> pd.DataFrame:
+    """The figures as text, a column a class."""
+    rows = [row | row.get("shares", {}) for row in rows]
+    classes = list(rows[0].get("shares", {}))
+    for row in rows:
+        for name in ("smallest_share", "sure", *classes):
+            if name in row:
                 row[name] = f"{row[name]:.1%}".replace("%", " %")
-    headings = {
-        "name": "images",
-        **columns,
-        "number": "number",
-        "frechet": "Fréchet distance ↓",
-        "smallest_share": "smallest class ↑",
-        "sure": "classifier sure ↑",
-        **{f"class {label}": label for label in classes},
-        "verdict": "verdict",
-    }
-    return format_table(shown, headings, number=0, frechet=2)
+    headings = columns("name", "number", "frechet", "smallest_share", "sure", *classes, "verdict")
+    return format_table(rows, headings | {"name": "images"}, number=0, frechet=2)
+
+
+def read_points(paths: list[Path]) -> list[dict]:
+    """What is to be measured, with ``images``, an npy file, and a ``name``."""
+    points = []
+    for path in paths:
+        if path.suffix == ".json":
+            for point in json.loads(path.read_text(encoding="utf-8"))["points"]:
+                points.append(point | {"name": f"{point['updates']:,} updates"})
+        else:
+            points.append({"images": str(path), "name": str(path)})
+    return points
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fairseq_genext.evaluation.image_quality",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("image_quality", __doc__)
     parser.add_argument("real", type=Path, metavar="REAL", help="folder, npz file or IDX file")
-    parser.add_argument("samples", nargs="+", type=Path, metavar="SAMPLES.npy")
+    parser.add_argument("samples", nargs="+", type=Path, metavar="SAMPLES")
     parser.add_argument("--output", help="also write OUTPUT.md and OUTPUT.json")
+    parser.add_argument("--points", help="JSON for the samples alone")
+    parser.add_argument("--held-out", help="JSON for the held-out real images alone")
     args = parser.parse_args()
-    samples = {path: read_samples(path) for path in args.samples}
-    metrics = ImageMetrics(*read_real(args.real))
-    rows = [metrics.held_out()]
-    rows += [metrics.measure(pixels, str(path)) for path, pixels in samples.items()]
-    text = (
-        f"{table(rows).to_markdown(index=False, disable_numparse=True)}\n\n"
-        f"{metrics.explanation()}\n"
-    )
+    points = read_points(args.samples)
+    pixels = [read_samples(Path(point["images"])) for point in points]
+    train, valid = read_real(args.real)
+    metrics = ImageMetrics(train, valid)
+    held_out = metrics.held_out()
+    for point, images in zip(points, pixels, strict=True):
+        point |= metrics.measure(images, point["name"])
+    frame, explanation = table([held_out, *points]), metrics.explanation()
+    text = f"{markdown(frame)}\n\n{explanation}\n"
     print(text)
+    settings = {
+        "real": str(args.real),
+        "source": train.source,
+        "number_real": len(train.pixels),
+        "features": metrics.features,
+        "classifier_accuracy": metrics.accuracy,
+        "explanation": explanation,
+    }
     if args.output:
-        figures = {
-            "features": metrics.features,
-            "classifier_accuracy": metrics.accuracy,
-            "rows": rows,
-        }
         write_whole(f"{args.output}.md", text)
-        write_whole(f"{args.output}.json", json.dumps(figures, indent=1))
+    for path, rows in (
+        (args.output and f"{args.output}.json", [held_out, *points]),
+        (args.points, points),
+        (args.held_out, [held_out]),
+    ):
+        if path:
+            command.write_json(path, settings=settings, points=rows)
 
 
 if __name__ == "__main__":

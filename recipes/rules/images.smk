@@ -33,11 +33,11 @@ rule measure_images:
     wildcard_constraints:
         run="|".join(runs_of("images", "train")) or "none",
     params:
-        code=code("evaluation/image_quality.py", "evaluation/measure_images.py", "evaluation/metrics/*.py"),
+        code=code("evaluation/image_quality.py", "evaluation/metrics/*.py"),
     log:
         "logs/measure-{run}.log",
     benchmark:
         "benchmarks/measure-{run}.tsv"
     shell:
-        MODULE + "measure_images {IMAGES} --samples {input} --output {output} "
+        MODULE + "image_quality {IMAGES} {input} --points {output} "
         "--held-out measured/held_out_images.json > {log} 2>&1"

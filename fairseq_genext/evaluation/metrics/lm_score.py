@@ -110,6 +110,23 @@ def lm_score(scorer: ScoringLM, sentences: Sequence[str]) -> tuple[float, float]
     return sum(costs) / sum(lengths), half_width(costs, lengths)
 
 
+def lm_scores(
+    samples: list[list[str]],
+    references: list[list[str]],
+    scorer: ScoringLM | None,
+    reverse: ScoringLM | None,
+) -> dict[str, float]:
+    """``lm_score`` of samples and ``reverse_lm_score`` of references, each with ``…_ci``."""
+    figures: dict[str, float] = {}
+    for name, by, text in (
+        ("lm_score", scorer, samples), ("reverse_lm_score", reverse, references),
+    ):  # fmt: skip
+        if by is not None:
+            mean, interval = lm_score(by, [" ".join(tokens) for tokens in text])
+            figures |= {name: mean, f"{name}_ci": interval}
+    return figures
+
+
 def _batches(order: list[int], encoded: list[Tensor]):
     # The order is from short to long, so the last sentence of a batch is its longest.
     batch: list[int] = []
