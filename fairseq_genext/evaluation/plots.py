@@ -28,10 +28,11 @@ def picture(path: Path, rows: int = 1, columns: int = 1, dpi: int = 150, **optio
         dpi: pixels an inch.
         options: of ``pyplot.subplots``.
     """
-    figure, panels = plt.subplots(rows, columns, layout="constrained", **options)
+    # At the resolution of the file, or text would move when it is written.
+    figure, panels = plt.subplots(rows, columns, layout="constrained", dpi=dpi, **options)
     try:
         yield figure, panels
-        figure.savefig(path, dpi=dpi)
+        figure.savefig(path)
     finally:
         plt.close(figure)
 
