@@ -47,7 +47,6 @@ HEADINGS = TEXT_FIGURES | {
     "test_nll": "NLL_test ↓",
     "gain": "below its start",
     "below_curve": "below the likelihood curve",
-    "self_bleu_2": "Self-BLEU-2 ↓",
     "checkpoint_updates": "chosen at",
     "smallest_share": "smallest class ↑",
     "sure": "classifier sure ↑",

@@ -4,29 +4,21 @@ import statistics
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.plots import picture
 from fairseq_genext.evaluation.results import Results, System
 from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.seeds import sign_of_mean, spread
-from fairseq_genext.evaluation.tables import format_table
+from fairseq_genext.evaluation.tables import DECIMALS, columns, format_table
 
-COLUMNS = {
-    "name": "system",
-    "temperature": "temperature",
-    "oracle_nll": "NLL_oracle ↓",
-    "gain": "below its start",
-    "published": "published",
-    "test_nll": "NLL_test ↓",
-    "below_curve": "below the likelihood curve",
-    "self_bleu_2": "Self-BLEU-2",
-    "duplicates": "duplicates",
-    "updates": "updates",
-    "checkpoint_updates": "chosen at",
-    "seconds": "training s",
-}
+COLUMNS = columns(
+    "system", "temperature", "oracle_nll", "gain", "published", "test_nll", "below_curve",
+    "self_bleu_2", "duplicates", "updates", "checkpoint_updates", "seconds",
+)  # fmt: skip
 MEASURED = ("oracle_nll", "test_nll", "self_bleu_2", "duplicates")
+COSTS = ("updates", "seconds", "checkpoint_updates")
 SIDES = {1: "Better than", 0: "Within error of", -1: "Worse than"}
 EXPLANATION = (
     "NLL_oracle: nats a token of {:,} samples under the oracle. NLL_test: nats a token of the "
@@ -43,19 +35,16 @@ def below_curve(point: dict, points: list[dict]) -> float | None:
     on both figures. None where it does not reach so far.
     """
     kept = [
-        one
+        (one["test_nll"], one["oracle_nll"])
         for one in points
         if not any(
             other["test_nll"] < one["test_nll"] and other["oracle_nll"] < one["oracle_nll"]
             for other in points
         )
     ]
-    kept.sort(key=lambda one: one["test_nll"])
-    places = [one["test_nll"] for one in kept]
-    if not places[0] <= point["test_nll"] <= places[-1]:
-        return None
-    heights = [one["oracle_nll"] for one in kept]
-    return float(np.interp(point["test_nll"], places, heights)) - point["oracle_nll"]
+    places, heights = zip(*sorted(kept), strict=True)
+    found = np.interp(point["test_nll"], places, heights, left=np.nan, right=np.nan)
+    return None if np.isnan(found) else float(found) - point["oracle_nll"]
 
 
 def measure(results: Results, system: System) -> dict:
@@ -67,14 +56,11 @@ def measure(results: Results, system: System) -> dict:
         if system.start is not None:
             start = results.at_temperature_1(system.start, seed)
             row["gain"].append(start["oracle_nll"] - point["oracle_nll"])
-        if system.curve:
-            curve = [one for name in system.curve for one in results.points[name].get(seed, [])]
-            row["below_curve"].append(below_curve(point, curve) if curve else None)
+        curve = [one for name in system.curve for one in results.points[name].get(seed, [])]
+        row["below_curve"].append(below_curve(point, curve) if curve else None)
     if None in row["below_curve"]:
         row["below_curve"] = []
-    for cost in ("updates", "seconds", "checkpoint_updates"):
-        row[cost] = list(results.values(system.name, cost).values())
-    return row
+    return row | {cost: list(results.values(system.name, cost).values()) for cost in COSTS}
 
 
 def check(results: Results, systems: list[System]) -> None:
@@ -128,22 +114,20 @@ def draw(results: Results, systems: list[System], own: float, path: Path) -> Non
     """
     with picture(path, figsize=(8, 5.5)) as (_, axes):
         for number, system in enumerate(systems):
-            for seed, points in results.points[system.name].items():
-                points = sorted(points, key=lambda point: point["temperature"])
-                first, curve = seed == system.seeds[0], len(points) > 1
-                axes.plot(
-                    [point["test_nll"] for point in points],
-                    [point["oracle_nll"] for point in points],
-                    "o-" if curve else "D:", color=f"C{number % 10}", alpha=0.7,
-                    markersize=3 if curve else 7, linewidth=1,
-                    label=system.label if first else None,
-                )  # fmt: skip
-                for point in points if first and curve else []:
+            style, label = {"color": f"C{number % 10}", "alpha": 0.7, "linewidth": 1}, system.label
+            for points in results.points[system.name].values():
+                points = pd.DataFrame(points).sort_values("temperature")
+                style |= {"marker": "D", "markersize": 7, "linestyle": ":", "label": label}
+                if len(points) > 1:
+                    style |= {"marker": "o", "markersize": 3, "linestyle": "-"}
+                axes.plot(points["test_nll"], points["oracle_nll"], **style)
+                # One line a seed, of which the first says what it is.
+                for _, point in points.iterrows() if label and len(points) > 1 else ():
                     axes.annotate(
-                        f"{point['temperature']:g}", (point["test_nll"], point["oracle_nll"]),
-                        xytext=(4, 3), textcoords="offset points", fontsize=7,
-                        color=f"C{number % 10}",
+                        f"{point['temperature']:g}", point[["test_nll", "oracle_nll"]],
+                        xytext=(4, 3), textcoords="offset points", fontsize=7, color=style["color"],
                     )  # fmt: skip
+                label = None
         axes.axhline(own, color="black", linestyle="--", linewidth=1, label="the oracle's own text")
         axes.set_xlabel("NLL_test: held-out text under the generator (nats a token)")
         axes.set_ylabel("NLL_oracle: samples under the oracle (nats a token)")
@@ -155,7 +139,7 @@ def at_every_temperature(results: Results, systems: list[System]) -> list[dict]:
     """A row of text for each system and temperature."""
     return [
         {
-            "name": system.label,
+            "system": system.label,
             "temperature": f"{points[0]['temperature']:g}",
             **{figure: spread([point[figure] for point in points]) for figure in MEASURED},
         }
@@ -172,11 +156,10 @@ def build(results: Results, folder: Path) -> page.Section:
     settings = results.settings[systems[0].name]
     own = statistics.mean(one["own_nll"] for one in settings.values())
     draw(results, systems, own, folder / "oracle.png")
-    decimals = {"updates": 0, "seconds": 0}
     shown = [
-        {"name": results.label(name), "published": row["published"]}
+        {"system": results.label(name), "published": row["published"]}
         | {
-            figure: spread(row[figure], decimals.get(figure, 3)) if row[figure] else None
+            figure: spread(row[figure], DECIMALS.get(figure, 3)) if row[figure] else None
             for figure in (*MEASURED, "gain", "below_curve", "updates", "seconds")
         }
         | {"checkpoint_updates": ", ".join(f"{at:.0f}" for at in row["checkpoint_updates"]) or None}

@@ -13,25 +13,13 @@ from fairseq_genext.evaluation.plots import COLOURS, bars
 from fairseq_genext.evaluation.quality_diversity import quality_diversity_curves
 from fairseq_genext.evaluation.results import FAMILIES, HELD_OUT, Results, System
 from fairseq_genext.evaluation.sections import page
-from fairseq_genext.evaluation.tables import format_table
+from fairseq_genext.evaluation.tables import columns, format_table
 
-COLUMNS = {
-    "name": "system",
-    "seeds": "seeds",
-    **{f"bleu_{order}": f"BLEU-{order} ↑" for order in ORDERS},
-    "self_bleu_3": "Self-BLEU-3 ↓",
-    "self_bleu_4": "Self-BLEU-4 ↓",
-    "distinct_2": "distinct-2 ↑",
-    "duplicates": "duplicates",
-    "copied": "copied from training",
-    "mean_length": "words",
-    "perplexity": "held-out perplexity ↓",
-    "lm_score": "LM score ↓",
-    "reverse_lm_score": "reverse LM score ↓",
-    "frechet": "Fréchet distance ↓",
-    "mauve": "MAUVE ↑",
-}
-FIGURES = list(COLUMNS)[2:]
+FIGURES = (
+    *(f"bleu_{order}" for order in ORDERS), "self_bleu_3", "self_bleu_4", "distinct_2",
+    "duplicates", "copied", "mean_length", "perplexity", "lm_score", "reverse_lm_score", "frechet",
+    "mauve",
+)  # fmt: skip
 EXPLANATION = (
     "BLEU-n: mean over samples of BLEU with the whole test text as references; it rises with their "
     "number, which is the same for every row. Self-BLEU-n: each sample against all the others of "
@@ -183,7 +171,7 @@ def build(results: Results, folder: Path) -> page.Section:
     several = any(len(system.seeds) > 1 for system in systems)
     rows = []
     for name in names:
-        row = {"name": results.label(name)}
+        row = {"system": results.label(name)}
         if several and name != HELD_OUT:
             row["seeds"] = str(len(results.systems[name].seeds))
         rows.append(row | {figure: results.text(name, figure) for figure in FIGURES})
@@ -201,7 +189,7 @@ def build(results: Results, folder: Path) -> page.Section:
         small.append(f"Fréchet distance: encoder {encoder}.")
     small.append("In the findings, “within error” means no difference at 95 %.")
     blocks = [
-        page.Table(format_table(rows, COLUMNS)),
+        page.Table(format_table(rows, columns("system", "seeds", *FIGURES))),
         page.Paragraph(" ".join(small)),
         *page.notes(systems),
     ]

@@ -12,7 +12,7 @@ from fairseq_genext.evaluation.plots import COLOURS, bars, picture
 from fairseq_genext.evaluation.results import Results, System
 from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.seeds import deviation
-from fairseq_genext.evaluation.tables import format_table
+from fairseq_genext.evaluation.tables import columns, format_table
 from fairseq_genext.evaluation.training_log import read_curves
 from fairseq_genext.files import read_lines
 
@@ -20,37 +20,17 @@ SHOWN = 8  # sentences to read, in file order
 LEVEL = 0.05  # of significance
 COPY = "copy of the source"
 
-COLUMNS = {
-    "name": "system",
-    "parameters": "parameters",
-    "updates": "updates",
-    "seconds": "training s",
-    "training_tokens_per_second": "training tokens/s ↑",
-    "decoding": "decoding",
-    "sentences_per_second": "sentences/s ↑",
-    "seeds": "seeds",
-    "bleu": "BLEU ↑",
-    "bleu_ci": "± (95 %)",
-    "bleu_deviation": "sd over seeds",
-    "chrf": "chrF ↑",
-    "chrf_ci": "± (95 %)",
-    "difference": "BLEU − baseline",
-    "largest_p": "largest p",
-}
+COLUMNS = columns(
+    "system", "parameters", "updates", "seconds", "training_tokens_per_second", "decoding",
+    "sentences_per_second", "seeds", "bleu", "bleu_ci", "bleu_deviation", "chrf", "chrf_ci",
+    "difference", "largest_p",
+)  # fmt: skip
 COSTS = ("parameters", "updates", "seconds", "training_tokens_per_second")
 MEASURED = ("sentences_per_second", "bleu", "bleu_ci", "chrf", "chrf_ci", "difference")
-RUN_COLUMNS = {
-    "name": "system",
-    "decoding": "decoding",
-    "seed": "seed",
-    "bleu": "BLEU ↑",
-    "bleu_ci": "± (95 %)",
-    "difference": "BLEU − baseline",
-    "bleu_p": "p",
-    "chrf": "chrF ↑",
-    "chrf_ci": "± (95 %)",
-    "chrf_p": "p (chrF)",
-}
+RUN_COLUMNS = columns(
+    "system", "decoding", "seed", "bleu", "bleu_ci", "difference", "bleu_p", "chrf", "chrf_ci",
+    "chrf_p",
+)  # fmt: skip
 DECIMALS = dict.fromkeys((*MEASURED, "bleu_deviation"), 1) | {"seeds": 0, "seed": 0}
 EXPLANATION = (
     "Means over seeds; differences and paired bootstrap tests are to the baseline that a finding "
@@ -253,12 +233,12 @@ def build(results: Results, folder: Path) -> page.Section:
             box = said
         else:
             blocks.append(page.Lines(said))
-        labelled = [row | {"name": results.label(row["system"])} for row in means]
-        shown = format_table([*labelled, {"name": COPY, **copied}], COLUMNS, **DECIMALS)
+        labelled = [row | {"system": results.label(row["system"])} for row in means]
+        shown = format_table([*labelled, {"system": COPY, **copied}], COLUMNS, **DECIMALS)
         blocks += [page.Table(shown), page.Paragraph(EXPLANATION), *page.notes(members)]
         blocks.append(page.Pictures(draw(results, members, means, number, folder)))
-        named = [row | {"name": results.label(row["system"])} for row in runs]
         if len(runs) > len(means):
+            named = [row | {"system": results.label(row["system"])} for row in runs]
             seedwise = format_table(named, RUN_COLUMNS, **DECIMALS)
             blocks.append(page.Table(seedwise, folded="Seed by seed"))
         tables.append(
