@@ -216,8 +216,12 @@ class Results:
         return self.systems[name].label
 
     def at_temperature_1(self, name: str, seed: int | None) -> dict | None:
-        """The point that stands for a system: temperature 1, no top-p."""
-        return next(filter(_is_plain, self.points[name][seed]), None)
+        """The point that stands for a system: temperature 1, no top-p; None without one."""
+        return next(filter(_is_plain, self.points.get(name, {}).get(seed, [])), None)
+
+    def first_point(self, name: str) -> dict:
+        """The point that stands for a system, of its first seed."""
+        return self.at_temperature_1(name, next(iter(self.points[name])))
 
     def values(self, name: str, figure: str) -> dict[int | None, float]:
         """A figure by seed: a cost of the training, or of the samples at temperature 1."""
@@ -233,13 +237,17 @@ class Results:
         found = list(self._plain.get((name, figure), {}).values())
         return found[0][1] if len(found) == 1 and pd.notna(found[0][1]) else None
 
-    def text(self, name: str, figure: str, decimals: int | None = None) -> str | None:
+    def error(self, name: str, figure: str) -> float | None:
+        """Deviation over seeds, or for one seed the interval over samples."""
+        spread_over_seeds = deviation(list(self.values(name, figure).values()))
+        return self.interval(name, figure) if spread_over_seeds is None else spread_over_seeds
+
+    def text(self, name: str, figure: str) -> str | None:
         """Mean ± deviation over seeds, or ± 95 % interval for one seed; None without the figure."""
         values = list(self.values(name, figure).values())
         if not values:
             return None
-        decimals = DECIMALS.get(figure, 3) if decimals is None else decimals
-        return spread(values, decimals, interval=self.interval(name, figure))
+        return spread(values, DECIMALS.get(figure, 3), interval=self.interval(name, figure))
 
     def summary(self, name: str, figures) -> dict[str, dict]:
         """``mean``, ``deviation``, ``ci`` and ``values`` (by seed) of every figure there is."""

@@ -80,6 +80,11 @@ def figure_text(row: dict, name: str, **decimals: int) -> str:
     return f"{value:,.{decimals.get(name, DECIMALS.get(name, 3))}f}"
 
 
+def known(figures: pd.Series) -> dict[str, float | None]:
+    """Figures by name, None for those that are missing."""
+    return figures.astype(object).where(figures.notna(), None).to_dict()
+
+
 def format_table(rows: list[dict], columns: dict[str, str], **decimals: int) -> pd.DataFrame:
     """Rows as text, under their headings; columns that no row fills are left out.
 

@@ -8,7 +8,7 @@ from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.results import Results
 from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.sections.quality import leading
-from fairseq_genext.evaluation.tables import columns, format_table
+from fairseq_genext.evaluation.tables import columns, format_table, known
 
 FIGURES = (
     "parameters", "generator_parameters", "updates", "seconds", "processor_seconds", "tokens_seen",
@@ -56,8 +56,8 @@ def steps(folder: Path) -> list[dict]:
         except (KeyError, IndexError, ValueError):
             raise UsageError(f"{path} is no benchmark file of Snakemake") from None
         # A step that is over at once has no memory, written as - or NA.
-        known = pd.to_numeric(last.rename(STEP_FIGURES), errors="coerce").astype(object)
-        rows.append({"step": path.stem, **known.where(known.notna(), None)})
+        figures = pd.to_numeric(last.rename(STEP_FIGURES), errors="coerce")
+        rows.append({"step": path.stem, **known(figures)})
     return rows
 
 

@@ -118,7 +118,7 @@ def build(results: Results, folder: Path) -> page.Section:
     systems = results.of_kind("sentences", "curves")
     curves, gaps = mean_curves(results, systems), curve_gaps(results, systems)
     labelled = curves.assign(system=curves["system"].map(results.label))
-    held_out = results.at_temperature_1(HELD_OUT, None) if HELD_OUT in results.points else None
+    held_out = results.at_temperature_1(HELD_OUT, None)
     captions = {}
     for order in ORDERS:
         name = f"curves_{order}.png"

@@ -2,8 +2,8 @@
 
 import math
 import statistics
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ from fairseq_genext.evaluation.plots import COLOURS, bars
 from fairseq_genext.evaluation.quality_diversity import quality_diversity_curves
 from fairseq_genext.evaluation.results import FAMILIES, HELD_OUT, Results, System
 from fairseq_genext.evaluation.sections import page
-from fairseq_genext.evaluation.tables import columns, format_table
+from fairseq_genext.evaluation.tables import columns, figure_text, format_table
 
 FIGURES = (
     *(f"bleu_{order}" for order in ORDERS), "self_bleu_3", "self_bleu_4", "distinct_2",
@@ -28,18 +28,8 @@ EXPLANATION = (
 )
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked of a figure.
-
-    Attributes:
-        figure: its name.
-        about: what it stands for.
-        heading: how it is written.
-        better: 1 if higher is better, -1 if lower is.
-        superlative, comparative: words for better.
-        decimals: of the figure.
-    """
+class Question(NamedTuple):
+    """What is asked of a figure: ``better`` is 1 if higher is better, -1 if lower is."""
 
     figure: str
     about: str
@@ -47,14 +37,13 @@ class Question:
     better: int
     superlative: str
     comparative: str
-    decimals: int = 3
 
 
 QUESTIONS = (
     Question("bleu_3", "Quality", "BLEU-3 ↑", 1, "best", "better than"),
     # Word salad is varied too, so more is not better.
     Question("self_bleu_3", "Diversity", "Self-BLEU-3 ↓", -1, "most varied", "more varied than"),
-    Question("perplexity", "Likelihood", "perplexity ↓", -1, "best", "better than", decimals=1),
+    Question("perplexity", "Likelihood", "perplexity ↓", -1, "best", "better than"),
 )
 
 
@@ -90,7 +79,7 @@ def answer(results: Results, systems: list[System], question: Question) -> str |
         return None
     told = [
         f"the {question.superlative} {FAMILIES[leader.family]} {leader.label} "
-        f"{results.text(leader.name, figure, question.decimals)}"
+        f"{results.text(leader.name, figure)}"
         for leader in leaders
     ]
     fewest = min((results.values(leader.name, figure) for leader in leaders), key=len)
@@ -111,7 +100,7 @@ def answer(results: Results, systems: list[System], question: Question) -> str |
             first, second = told if ahead > 0 else reversed(told)
             said = f"{first} is {question.comparative} {second}"
     real = results.mean(HELD_OUT, figure)
-    mark = f"; held-out text {real:.{question.decimals}f}" if real is not None else ""
+    mark = f"; held-out text {figure_text({figure: real}, figure)}" if real is not None else ""
     return f"{said}{seeds.one_seed(fewest)} ({question.heading}{mark})."
 
 
@@ -135,27 +124,27 @@ def findings(results: Results, systems: list[System]) -> list[tuple[str, str]]:
 def draw(results: Results, names: list[str], folder: Path) -> dict[str, str]:
     """The pictures of a report without temperature curves; file name to caption."""
     orders = {f"bleu_{order}": f"BLEU-{order}" for order in ORDERS}
-    means, errors = {}, {}
-    for name in names:
-        figures = results.summary(name, orders)
-        means[results.label(name)] = {orders[n]: f["mean"] for n, f in figures.items()}
-        errors[results.label(name)] = {
-            orders[n]: f["deviation"] or f["ci"] or 0 for n, f in figures.items()
-        }
+    means, errors = (
+        pd.DataFrame(
+            {
+                results.label(name): {orders[order]: figure(name, order) for order in orders}
+                for name in names
+            },
+            dtype=float,
+        )
+        for figure in (results.mean, results.error)
+    )
     colours = [COLOURS[n % len(COLOURS)] for n in range(len(names))]
     if names[-1] == HELD_OUT:
         colours[-1] = "black"
-    bars(
-        pd.DataFrame(means), pd.DataFrame(errors), "against held-out text", 3, colours,
-        folder / "quality_bars.png",
-    )  # fmt: skip
+    bars(means, errors, "against held-out text", 3, colours, folder / "quality_bars.png")
     points = [
         {"system": results.label(name), "temperature": 1, "top_p": 1}
         | {figure: results.mean(name, figure) for figure in ("bleu_3", "self_bleu_3")}
         for name in names
         if name != HELD_OUT
     ]
-    held_out = results.at_temperature_1(HELD_OUT, None) if HELD_OUT in results.points else None
+    held_out = results.at_temperature_1(HELD_OUT, None)
     quality_diversity_curves(pd.DataFrame(points), 3, folder / "quality_diversity.png", held_out)
     return {
         "quality_diversity.png": "Quality against sameness; the star is held-out text: good "
@@ -175,7 +164,7 @@ def build(results: Results, folder: Path) -> page.Section:
         if several and name != HELD_OUT:
             row["seeds"] = str(len(results.systems[name].seeds))
         rows.append(row | {figure: results.text(name, figure) for figure in FIGURES})
-    first = results.at_temperature_1(systems[0].name, systems[0].seeds[0])
+    first = results.first_point(systems[0].name)
     encoder = results.settings[systems[0].name][systems[0].seeds[0]].get("encoder")
     small = [
         f"{first['num_samples']:,} samples a system and seed at temperature 1; ± is the sample "
@@ -188,22 +177,11 @@ def build(results: Results, folder: Path) -> page.Section:
     if encoder:
         small.append(f"Fréchet distance: encoder {encoder}.")
     small.append("In the findings, “within error” means no difference at 95 %.")
-    blocks = [
-        page.Table(format_table(rows, columns("system", "seeds", *FIGURES))),
-        page.Paragraph(" ".join(small)),
-        *page.notes(systems),
-    ]
+    table = page.Table(format_table(rows, columns("system", "seeds", *FIGURES)))
+    blocks = [table, page.Paragraph(" ".join(small)), *page.notes(systems)]
     if "curves" not in results.experiment["report"]:
         blocks.append(page.Pictures(draw(results, names, folder)))
-    measured = {name: next(iter(results.points[name])) for name in names}
-    figures = {
-        "num_samples": first["num_samples"],
-        "encoder": encoder,
-        "systems": {
-            name: results.summary(name, results.at_temperature_1(name, seed))
-            for name, seed in measured.items()
-        },
-    }
-    return page.Section(
-        "Quality, diversity, likelihood", blocks, figures, findings(results, systems)
-    )
+    summary = {name: results.summary(name, results.first_point(name)) for name in names}
+    figures = {"num_samples": first["num_samples"], "encoder": encoder, "systems": summary}
+    said = findings(results, systems)
+    return page.Section("Quality, diversity, likelihood", blocks, figures, said)

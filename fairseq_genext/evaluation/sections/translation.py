@@ -1,6 +1,5 @@
 """Translation: BLEU and chrF of every system, paired tests against a baseline, and copying."""
 
-import statistics
 from pathlib import Path
 
 import pandas as pd
@@ -11,8 +10,7 @@ from fairseq_genext.evaluation.metrics.significance import compare
 from fairseq_genext.evaluation.plots import COLOURS, bars, picture
 from fairseq_genext.evaluation.results import Results, System
 from fairseq_genext.evaluation.sections import page
-from fairseq_genext.evaluation.seeds import deviation
-from fairseq_genext.evaluation.tables import columns, format_table
+from fairseq_genext.evaluation.tables import columns, format_table, known
 from fairseq_genext.evaluation.training_log import read_curves
 from fairseq_genext.files import read_lines
 
@@ -63,54 +61,49 @@ def measure_runs(
     A system is tested against its baseline's run of the same seed, or, where the baseline has none,
     against its first.
     """
-    runs, lines = {}, {}
     against = baselines(results, systems)
-    for system in systems:
-        for seed, points in results.points[system.name].items():
-            for point in points:
-                key = system.name, point["decoding"], seed
-                lines[key] = translation.read_aligned(point["translations"], references)
-                runs[key] = {
-                    "system": system.name, "decoding": point["decoding"], "seed": seed,
-                    "baseline": against[system.name],
-                    "sentences_per_second": point.get("sentences_per_second"),
-                }  # fmt: skip
-    rows, signatures = {}, []
-    for decoding, baseline in dict.fromkeys((r["decoding"], r["baseline"]) for r in runs.values()):
-        keys = [key for key in runs if key[1] == decoding and against[key[0]] == baseline]
-        bases = {key[2]: key for key in keys if key[0] == baseline}
+    runs = {
+        (system.name, point["decoding"], seed): point
+        for system in systems
+        for seed, points in results.points[system.name].items()
+        for point in points
+    }
+    groups: dict[tuple, list[tuple]] = {}
+    for name, decoding, seed in runs:
+        baseline = against[name]
+        bases = [key for key in runs if key[:2] == (baseline, decoding)]
         if not bases:
             raise UsageError(f"{baseline}, a baseline, has no translations by {decoding}")
-        first = next(iter(bases.values()))
-        for base in bases.values():
-            group = [base] + [
-                key for key in keys if key[0] != baseline and bases.get(key[2], first) == base
-            ]
-            compared, signatures = compare({str(key): lines[key] for key in group}, references)
-            for key in group:
-                rows[key] = runs[key] | compared[str(key)]
-                if key != base:
-                    rows[key]["difference"] = rows[key]["bleu"] - compared[str(base)]["bleu"]
+        own = (baseline, decoding, seed)
+        groups.setdefault(own if own in runs else bases[0], []).append((name, decoding, seed))
+    rows, signatures = {}, []
+    for base, keys in groups.items():
+        lines = {
+            str(key): translation.read_aligned(runs[key]["translations"], references)
+            for key in sorted(keys, key=lambda key: key != base)  # the baseline first
+        }
+        compared, signatures = compare(lines, references)
+        for key in keys:
+            rows[key] = dict(zip(("system", "decoding", "seed"), key, strict=True))
+            rows[key]["baseline"] = base[0]
+            rows[key]["sentences_per_second"] = runs[key].get("sentences_per_second")
+            rows[key] |= compared[str(key)]
+            if key != base:
+                rows[key]["difference"] = rows[key]["bleu"] - compared[str(base)]["bleu"]
     return [rows[key] for key in runs], signatures
 
 
 def mean_over_seeds(results: Results, rows: list[dict]) -> list[dict]:
     """One row for every system and decoding: means, and the largest p of its seeds."""
-    groups: dict[tuple, list[dict]] = {}
-    for row in rows:
-        groups.setdefault((row["system"], row["decoding"]), []).append(row)
     means = []
-    for (name, decoding), group in groups.items():
-        mean = {"system": name, "baseline": group[0]["baseline"], "decoding": decoding}
-        mean |= {cost: results.mean(name, cost) for cost in COSTS}
-        for figure in MEASURED:
-            values = [row[figure] for row in group if row.get(figure) is not None]
-            mean[figure] = statistics.fmean(values) if values else None
-        mean["seeds"] = len(group)
-        mean["bleu_deviation"] = deviation([row["bleu"] for row in group])
-        tested = [row["bleu_p"] for row in group if row["bleu_p"] is not None]
-        mean["largest_p"] = max(tested, default=None)
-        means.append(mean)
+    names = ["system", "baseline", "decoding"]
+    for which, group in pd.DataFrame(rows).groupby(names, sort=False):
+        mean = group.reindex(columns=MEASURED).astype(float).mean()
+        mean["bleu_deviation"] = group["bleu"].std()
+        mean["largest_p"] = group["bleu_p"].astype(float).max()
+        costs = {cost: results.mean(which[0], cost) for cost in COSTS}
+        row = dict(zip(names, which, strict=True)) | costs | known(mean)
+        means.append(row | {"seeds": len(group)})
     return means
 
 
@@ -124,11 +117,9 @@ def findings(results: Results, means: list[dict], copied: dict) -> list[str]:
             each = f" for each of {row['seeds']} seeds" if row["seeds"] > 1 else ""
             told += f"{abs(row['difference']):.1f} {'above' if row['difference'] > 0 else 'below'} "
             told += results.label(row["baseline"])
-            if row["largest_p"] < LEVEL:
-                told += f" (p ≤ {max(row['largest_p'], 0.001):.3f}{each})."
-            else:
-                told += f", NOT significant (p up to {row['largest_p']:.3f})."
-            said.append(told)
+            surely = f" (p ≤ {max(row['largest_p'], 0.001):.3f}{each})."
+            unsure = f", NOT significant (p up to {row['largest_p']:.3f})."
+            said.append(told + (surely if row["largest_p"] < LEVEL else unsure))
         elif row["system"] not in compared_with and row["bleu"] > copied["bleu"]:
             said.append(f"{told}above the {copied['bleu']:.1f} of copying the source.")
     lost = {row["system"]: None for row in means if row["bleu"] <= copied["bleu"]}
@@ -174,12 +165,8 @@ def draw(
     captions = {f"translation_{number}.png": "BLEU with 95 % intervals, mean over seeds"}
     table = pd.DataFrame(means)
     table["system"] = table["system"].map(results.label)
-    bleu, errors = (
-        table.pivot(index="system", columns="decoding", values=figure).loc[
-            table["system"].unique(), table["decoding"].unique()
-        ]
-        for figure in ("bleu", "bleu_ci")
-    )
+    table = table.groupby(["system", "decoding"], sort=False)[["bleu", "bleu_ci"]].first()
+    bleu, errors = (table[figure].unstack(sort=False) for figure in table)
     colours = COLOURS[: len(bleu.columns)]
     bars(bleu, errors, "BLEU", 1, colours, folder / f"translation_{number}.png")
     logs = {system.label: results.logs[system.name].get(system.seeds[0]) for system in systems}
