@@ -22,6 +22,7 @@ from fairseq_genext.files import read_lines
 FAMILIES = {"likelihood": "likelihood-trained model", "gan": "GAN", "baseline": "baseline"}
 HELD_OUT = "held_out"
 HELD_OUT_IMAGES = "held_out_images"
+HELD_OUT_LABELS = {HELD_OUT: "held-out text", HELD_OUT_IMAGES: "held-out real images"}
 CONDITIONS = ("temperature", "top_p", "decoding", "updates")
 FILES = ("samples", "translations", "images")
 # What every point of a kind of data has.
@@ -104,16 +105,14 @@ class Results:
         for name, system in self.systems.items():
             self.logs[name] = {}
             for seed in system.seeds:
-                where = {"system": name, "family": system.family, "seed": seed}
                 costs = self._costs(system, seed)
                 if costs.get("log"):
                     self.logs[name][seed] = folder / costs["log"]
-                rows += _tidy(costs, where)
-                rows += self._measured(name, seed, where)
-        for name in (HELD_OUT, HELD_OUT_IMAGES):
+                rows += _tidy(costs, {"system": name, "family": system.family, "seed": seed})
+                rows += self._measured(name, system.family, seed, NEEDED[self.kind(system)])
+        for name in HELD_OUT_LABELS:
             if self._file(name, None).exists():
-                where = {"system": name, "family": "held-out", "seed": None}
-                rows += self._measured(name, None, where)
+                rows += self._measured(name, "held-out", None)
         columns = ["system", "family", "seed", *CONDITIONS, "figure", "value", "ci"]
         self.table = pd.DataFrame(rows, columns=columns).astype({"seed": "Int64"})
         self._plain: dict[tuple[str, str], dict[int | None, tuple]] = {}
@@ -147,25 +146,24 @@ class Results:
                 costs[name] = costs[name] + before[name] if whole else None
         return costs
 
-    def _measured(self, name: str, seed: int | None, where: dict) -> list[dict]:
+    def _measured(
+        self, name: str, family: str, seed: int | None, needed: tuple[str, ...] = ()
+    ) -> list[dict]:
         path = self._file(name, seed)
         read = read_json(path, "settings", "points")
         if not read["points"]:
             raise UsageError(f"{path} has no points")
         points, rows = [], []
-        needed = NEEDED[self.kind(self.systems[name])] if name in self.systems else ()
         for entry in read["points"]:
-            for key in needed:
-                if key not in entry:
-                    raise UsageError(f"{path} has a point without {key!r}")
+            if missing := [key for key in needed if key not in entry]:
+                raise UsageError(f"{path} has a point without {missing[0]!r}")
             point = {POINT_NAMES.get(key, key): value for key, value in entry.items()}
             point |= {key: self.folder / point[key] for key in FILES if key in point}
             points.append(point)
-            conditions = {key: point.get(key) for key in CONDITIONS}
-            shares = point.get("shares", {}).items()
-            figures = {key: value for key, value in point.items() if key not in CONDITIONS}
-            figures |= {f"share_{label}": share for label, share in shares}
-            rows += _tidy(figures, where | conditions)
+            where = {"system": name, "family": family, "seed": seed}
+            where |= {key: point.get(key) for key in CONDITIONS}
+            shares = {f"share_{label}": share for label, share in point.get("shares", {}).items()}
+            rows += _tidy(point | shares, where)
         self.points.setdefault(name, {})[seed] = points
         self.settings.setdefault(name, {})[seed] = read["settings"]
         return rows
@@ -211,9 +209,7 @@ class Results:
 
     def label(self, name: str) -> str:
         """A system's name in the report."""
-        if name in (HELD_OUT, HELD_OUT_IMAGES):
-            return "held-out text" if name == HELD_OUT else "held-out real images"
-        return self.systems[name].label
+        return HELD_OUT_LABELS.get(name) or self.systems[name].label
 
     def at_temperature_1(self, name: str, seed: int | None) -> dict | None:
         """The point that stands for a system: temperature 1, no top-p; None without one."""
@@ -285,7 +281,7 @@ def _tidy(figures: dict, where: dict) -> list[dict]:
     return [
         {**where, "figure": name, "value": float(value), "ci": figures.get(f"{name}_ci")}
         for name, value in figures.items()
-        if isinstance(value, int | float) and not name.endswith("_ci")
+        if isinstance(value, int | float) and name not in where and not name.endswith("_ci")
     ]
 
 

@@ -11,7 +11,7 @@ from fairseq_genext.evaluation.plots import COLOURS, bars, picture
 from fairseq_genext.evaluation.results import Results, System
 from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.tables import columns, format_table, known
-from fairseq_genext.evaluation.training_log import read_curves
+from fairseq_genext.evaluation.training_log import by_update, read_curves
 from fairseq_genext.files import read_lines
 
 SHOWN = 8  # sentences to read, in file order
@@ -138,24 +138,23 @@ def learning_curves(curves: dict[str, pd.DataFrame], path: Path) -> None:
         curves: system to what ``training_log.read_curves`` gives.
         path: PNG to write.
     """
-    with picture(path, 1, 2, figsize=(10, 4), sharey=True) as (_, (by_update, by_time)):
+    with picture(path, 1, 2, figsize=(10, 4), sharey=True) as (_, (updates, time)):
         for name, table in curves.items():
-            wide = table.pivot(index="update", columns=["split", "metric"], values="value")
-            wide = wide.sort_index()
+            wide = by_update(table)
             if ("valid", "ppl") not in wide:
                 continue
             perplexity = wide["valid", "ppl"].dropna()
-            by_update.plot(perplexity, "o-", label=name, markersize=4)
+            updates.plot(perplexity, "o-", label=name, markersize=4)
             if ("train", "wall") in wide:
                 seconds = wide["train", "wall"].interpolate(method="index", limit_direction="both")
-                by_time.plot(seconds[perplexity.index], perplexity, "o-", label=name, markersize=4)
-        by_update.set(xlabel="updates", ylabel="held-out perplexity per token", yscale="log")
-        by_update.yaxis.set_major_formatter("{x:g}")
-        by_update.yaxis.set_minor_formatter("{x:g}")
-        by_time.set_xlabel("seconds since the start")
-        for axes in (by_update, by_time):
+                time.plot(seconds[perplexity.index], perplexity, "o-", label=name, markersize=4)
+        updates.set(xlabel="updates", ylabel="held-out perplexity per token", yscale="log")
+        updates.yaxis.set_major_formatter("{x:g}")
+        updates.yaxis.set_minor_formatter("{x:g}")
+        time.set_xlabel("seconds since the start")
+        for axes in (updates, time):
             axes.grid(alpha=0.3, which="both")
-        by_update.legend(fontsize=8)
+        updates.legend(fontsize=8)
 
 
 def draw(
