@@ -9,6 +9,7 @@ folder.
 
 import json
 import statistics
+from collections import defaultdict
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -100,10 +101,9 @@ class Results:
         }
         self.points: dict[str, dict[int | None, list[dict]]] = {}
         self.settings: dict[str, dict[int | None, dict]] = {}
-        self.logs: dict[str, dict[int, Path]] = {}
+        self.logs: dict[str, dict[int, Path]] = {name: {} for name in self.systems}
         rows: list[dict] = []
         for name, system in self.systems.items():
-            self.logs[name] = {}
             for seed in system.seeds:
                 costs = self._costs(system, seed)
                 if costs.get("log"):
@@ -115,10 +115,9 @@ class Results:
                 rows += self._measured(name, "held-out", None)
         columns = ["system", "family", "seed", *CONDITIONS, "figure", "value", "ci"]
         self.table = pd.DataFrame(rows, columns=columns).astype({"seed": "Int64"})
-        self._plain: dict[tuple[str, str], dict[int | None, tuple]] = {}
+        self._plain: dict[tuple[str, str], dict[int | None, tuple]] = defaultdict(dict)
         for row in filter(_is_plain, rows):
-            by_seed = self._plain.setdefault((row["system"], row["figure"]), {})
-            by_seed[row["seed"]] = row["value"], row["ci"]
+            self._plain[row["system"], row["figure"]][row["seed"]] = row["value"], row["ci"]
         self._check_texts()
 
     def _system(self, name: str, entry: dict) -> System:
@@ -137,8 +136,7 @@ class Results:
         path = self.folder / "trained" / f"{system.name}.{seed}.json"
         if system.family == "baseline" and not path.exists():
             return {}
-        read = read_json(path)
-        costs = {COST_NAMES.get(name, name): value for name, value in read.items()}
+        costs = {COST_NAMES.get(name, name): value for name, value in read_json(path).items()}
         if system.start is not None:
             before = self._costs(self.systems[system.start], seed)
             for name in ADDED:
@@ -177,13 +175,11 @@ class Results:
                 path, settings = self._file(name, seed), self.settings[name][seed]
                 if self.at_temperature_1(name, seed) is None:
                     raise UsageError(f"{path}: {name} was not sampled at temperature 1")
-                found = [
-                    ("references", settings.get("num_references")),
-                    ("as encoder", settings.get("encoder")),
-                ]
+                found = [(settings.get("num_references"), "references")]
+                found += [(settings.get("encoder"), "as encoder")]
                 if name != HELD_OUT:  # which a small corpus has less of
-                    found += [("samples a point", point["num_samples"]) for point in points]
-                for what, value in found:
+                    found += [(point["num_samples"], "samples a point") for point in points]
+                for value, what in found:
                     first, file = seen.setdefault(what, (value, path))
                     if value != first:
                         raise UsageError(f"{path} has {value} {what}, and {file} has {first}")
@@ -240,10 +236,8 @@ class Results:
 
     def text(self, name: str, figure: str) -> str | None:
         """Mean ± deviation over seeds, or ± 95 % interval for one seed; None without the figure."""
-        values = list(self.values(name, figure).values())
-        if not values:
-            return None
-        return spread(values, DECIMALS.get(figure, 3), interval=self.interval(name, figure))
+        values, decimals = list(self.values(name, figure).values()), DECIMALS.get(figure, 3)
+        return spread(values, decimals, interval=self.interval(name, figure)) if values else None
 
     def summary(self, name: str, figures) -> dict[str, dict]:
         """``mean``, ``deviation``, ``ci`` and ``values`` (by seed) of every figure there is."""
