@@ -78,6 +78,7 @@ def draw(sentences: list[Maps], path: Path) -> None:
 def _draw_row(maps: Maps, row) -> None:
     for number, (axes, weights) in enumerate(zip(row, maps.attentions, strict=False), start=1):
         # The halves do not overlap, so their sum shows both.
+        axes.grid(visible=False)
         axes.imshow(sum(weights), aspect="auto", cmap="Blues", vmin=0, vmax=1)
         if len(weights) == 2:
             axes.axvline((len(maps.source) + 1) // 2 - 0.5, color="C3", linewidth=1)
@@ -92,7 +93,6 @@ def _draw_row(maps: Maps, row) -> None:
         row[-1].invert_yaxis()
         row[-1].set_xlim(left=0)
         row[-1].legend(fontsize=7)
-        row[-1].grid(alpha=0.3)
     for axes in row:
         axes.set_yticks(range(len(maps.target)), maps.target, fontsize=7)
 

@@ -14,6 +14,7 @@ from matplotlib import pyplot as plt
 # Importing fairseq turns the root logger up to where matplotlib lists every font it looks at.
 logging.getLogger("matplotlib").setLevel(logging.WARNING)
 
+plt.rcParams.update({"axes.grid": True, "axes.axisbelow": True, "grid.alpha": 0.3, "legend.fontsize": 8})
 # Okabe and Ito 2008, told apart by colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#004B70", "#8C3A00")
 
@@ -61,6 +62,6 @@ def bars(
         axes.invert_yaxis()
         axes.set(xlabel=label, ylabel="")
         axes.margins(x=0.1)
-        axes.grid(axis="x", alpha=0.3)
+        axes.grid(visible=False, axis="y")
         # Above the bars, where it hides none of their figures.
-        axes.legend(fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
+        axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1))

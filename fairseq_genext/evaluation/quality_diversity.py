@@ -66,7 +66,6 @@ def quality_diversity_curves(
         axes.margins(0.08)
         axes.set_xlabel(f"Self-BLEU-{order} (sameness: further left is more varied)")
         axes.set_ylabel(f"BLEU-{order} (quality: further up is better)")
-        axes.grid(alpha=0.3)
         figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
         _label(axes, labels)
 

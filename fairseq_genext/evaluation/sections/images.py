@@ -48,14 +48,12 @@ def draw(rows: list[dict], held_out: dict, path: Path) -> None:
         real = {"color": "black", "linestyle": "--", "label": "held-out real"}
         distance.axhline(held_out["frechet"], linewidth=1, **real)
         distance.set(ylabel="Fréchet distance", yscale="log")
-        distance.legend(fontsize=8)
+        distance.legend()
         for axes in rest:
             shares.plot(ax=axes, style="o-", markersize=3)
             axes.axhline(LEAST_SHARE, color="black", linestyle=":", linewidth=1)
             axes.set(ylabel="share of the class")
             axes.legend(fontsize=7, ncols=2, title="class", title_fontsize=7)
-        for axes in (distance, *rest):
-            axes.grid(alpha=0.3)
 
 
 def build(results: Results, folder: Path) -> page.Section:

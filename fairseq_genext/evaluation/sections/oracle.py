@@ -11,7 +11,7 @@ from fairseq_genext.evaluation.plots import picture
 from fairseq_genext.evaluation.results import Results, System
 from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.seeds import sign_of_mean, spread
-from fairseq_genext.evaluation.tables import DECIMALS, columns, format_table
+from fairseq_genext.evaluation.tables import columns, format_table
 
 COLUMNS = columns(
     "system", "temperature", "oracle_nll", "gain", "published", "test_nll", "below_curve",
@@ -49,18 +49,20 @@ def below_curve(point: dict, points: list[dict]) -> float | None:
 
 def measure(results: Results, system: System) -> dict:
     """A system at temperature 1: lists of figures, a value a seed."""
-    plain = {seed: results.at_temperature_1(system.name, seed) for seed in system.seeds}
-    row: dict = {name: [point[name] for point in plain.values()] for name in MEASURED}
-    row |= {"gain": [], "below_curve": [], "published": system.published}
-    for seed, point in plain.items():
-        if system.start is not None:
-            start = results.at_temperature_1(system.start, seed)
-            row["gain"].append(start["oracle_nll"] - point["oracle_nll"])
-        curve = [one for name in system.curve for one in results.points[name].get(seed, [])]
-        row["below_curve"].append(below_curve(point, curve) if curve else None)
-    if None in row["below_curve"]:
+    row: dict = {
+        name: list(results.values(system.name, name).values()) for name in (*MEASURED, *COSTS)
+    }
+    start = results.values(system.start, "oracle_nll")
+    after = results.values(system.name, "oracle_nll")
+    row["gain"] = [start[seed] - nll for seed, nll in after.items()] if start else []
+    row["below_curve"] = [
+        below_curve(results.at_temperature_1(system.name, seed), curve)
+        for seed in system.seeds
+        if (curve := [one for name in system.curve for one in results.points[name].get(seed, [])])
+    ]
+    if None in row["below_curve"] or len(row["below_curve"]) < len(system.seeds):
         row["below_curve"] = []
-    return row | {cost: list(results.values(system.name, cost).values()) for cost in COSTS}
+    return row | {"published": system.published}
 
 
 def check(results: Results, systems: list[System]) -> None:
@@ -131,8 +133,7 @@ def draw(results: Results, systems: list[System], own: float, path: Path) -> Non
         axes.axhline(own, color="black", linestyle="--", linewidth=1, label="the oracle's own text")
         axes.set_xlabel("NLL_test: held-out text under the generator (nats a token)")
         axes.set_ylabel("NLL_oracle: samples under the oracle (nats a token)")
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        axes.legend()
 
 
 def at_every_temperature(results: Results, systems: list[System]) -> list[dict]:
@@ -157,13 +158,11 @@ def build(results: Results, folder: Path) -> page.Section:
     own = statistics.mean(one["own_nll"] for one in settings.values())
     draw(results, systems, own, folder / "oracle.png")
     shown = [
-        {"system": results.label(name), "published": row["published"]}
-        | {
-            figure: spread(row[figure], DECIMALS.get(figure, 3)) if row[figure] else None
-            for figure in (*MEASURED, "gain", "below_curve", "updates", "seconds")
-        }
+        {name: results.text(system.name, name) for name in (*MEASURED, "updates", "seconds")}
+        | {"system": system.label, "published": system.published}
+        | {name: spread(row[name]) if row[name] else None for name in ("gain", "below_curve")}
         | {"checkpoint_updates": ", ".join(f"{at:.0f}" for at in row["checkpoint_updates"]) or None}
-        for name, row in rows.items()
+        for system, row in zip(systems, rows.values(), strict=True)
     ]
     caption = (
         "NLL_oracle against NLL_test: nearer to the lower left corner is better. Lines join "

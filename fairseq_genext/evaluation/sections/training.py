@@ -66,10 +66,9 @@ def training_curves(name: str, curves: pd.DataFrame, path: Path) -> None:
                 axes.yaxis.set_minor_formatter(NullFormatter())
             axes.set_title(title, fontsize=10)
             axes.set_xlabel("updates")
-            axes.grid(alpha=0.3)
             # Below the panel, where it hides neither curves nor phases.
             below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2)}
-            axes.legend(fontsize=8, ncols=2, frameon=False, **below)
+            axes.legend(ncols=2, frameon=False, **below)
         figure.suptitle(name)
 
 

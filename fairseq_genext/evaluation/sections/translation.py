@@ -124,10 +124,8 @@ def findings(results: Results, means: list[dict], copied: dict) -> list[str]:
             said.append(f"{told}above the {copied['bleu']:.1f} of copying the source.")
     lost = {row["system"]: None for row in means if row["bleu"] <= copied["bleu"]}
     if lost:
-        said.append(
-            f"NOT above copying the source, which scores BLEU {copied['bleu']:.1f}: "
-            f"{', '.join(map(results.label, lost))}."
-        )
+        told = f"NOT above copying the source, which scores BLEU {copied['bleu']:.1f}: "
+        said.append(f"{told}{', '.join(map(results.label, lost))}.")
     return said
 
 
@@ -152,9 +150,7 @@ def learning_curves(curves: dict[str, pd.DataFrame], path: Path) -> None:
         updates.yaxis.set_major_formatter("{x:g}")
         updates.yaxis.set_minor_formatter("{x:g}")
         time.set_xlabel("seconds since the start")
-        for axes in (updates, time):
-            axes.grid(alpha=0.3, which="both")
-        updates.legend(fontsize=8)
+        updates.legend()
 
 
 def draw(
@@ -164,8 +160,12 @@ def draw(
     captions = {f"translation_{number}.png": "BLEU with 95 % intervals, mean over seeds"}
     table = pd.DataFrame(means)
     table["system"] = table["system"].map(results.label)
-    table = table.groupby(["system", "decoding"], sort=False)[["bleu", "bleu_ci"]].first()
-    bleu, errors = (table[figure].unstack(sort=False) for figure in table)
+    bleu, errors = (
+        table.pivot(index="system", columns="decoding", values=figure).reindex(
+            index=table["system"].unique(), columns=table["decoding"].unique()
+        )
+        for figure in ("bleu", "bleu_ci")
+    )
     colours = COLOURS[: len(bleu.columns)]
     bars(bleu, errors, "BLEU", 1, colours, folder / f"translation_{number}.png")
     logs = {system.label: results.logs[system.name].get(system.seeds[0]) for system in systems}
@@ -204,6 +204,10 @@ def build(results: Results, folder: Path) -> page.Section:
             "lines; a source needs a reference each"
         )
     copied = translation.measure(source, references)
+
+    def labelled(rows: list[dict]) -> list[dict]:
+        return [row | {"system": results.label(row["system"])} for row in rows]
+
     by_table: dict[str | None, list[System]] = {}
     for system in systems:
         by_table.setdefault(system.table, []).append(system)
@@ -215,22 +219,16 @@ def build(results: Results, folder: Path) -> page.Section:
         said = [(about, line) for line in findings(results, means, copied)]
         note = (results.experiment.get("tables") or {}).get(title)
         blocks += [page.Heading(title)] * (title is not None) + [page.Paragraph(note)] * bool(note)
-        if number == 1:
-            box = said
-        else:
-            blocks.append(page.Lines(said))
-        labelled = [row | {"system": results.label(row["system"])} for row in means]
-        shown = format_table([*labelled, {"system": COPY, **copied}], COLUMNS, **DECIMALS)
+        box = box or said
+        blocks += [page.Lines(said)] * (number > 1)
+        shown = format_table([*labelled(means), {"system": COPY, **copied}], COLUMNS, **DECIMALS)
         blocks += [page.Table(shown), page.Paragraph(EXPLANATION), *page.notes(members)]
         blocks.append(page.Pictures(draw(results, members, means, number, folder)))
         if len(runs) > len(means):
-            named = [row | {"system": results.label(row["system"])} for row in runs]
-            seedwise = format_table(named, RUN_COLUMNS, **DECIMALS)
+            seedwise = format_table(labelled(runs), RUN_COLUMNS, **DECIMALS)
             blocks.append(page.Table(seedwise, folded="Seed by seed"))
-        tables.append(
-            {"title": title, "note": note, "findings": [line for _, line in said]}
-            | {"means": means, "runs": runs}
-        )
+        told = {"title": title, "note": note, "findings": [line for _, line in said]}
+        tables.append(told | {"means": means, "runs": runs})
     blocks.append(page.Paragraph("; ".join(signatures)))
     first = next(iter(by_table.values()))
     blocks.append(page.Heading("Translations, in file order, not chosen"))
