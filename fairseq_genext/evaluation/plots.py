@@ -14,7 +14,8 @@ from matplotlib import pyplot as plt
 # Importing fairseq turns the root logger up to where matplotlib lists every font it looks at.
 logging.getLogger("matplotlib").setLevel(logging.WARNING)
 
-plt.rcParams.update({"axes.grid": True, "axes.axisbelow": True, "grid.alpha": 0.3, "legend.fontsize": 8})
+plt.rcParams.update({"axes.grid": True, "axes.axisbelow": True, "grid.alpha": 0.3})
+plt.rcParams["legend.fontsize"] = 8
 # Okabe and Ito 2008, told apart by colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#004B70", "#8C3A00")
 
