@@ -17,16 +17,13 @@ def findings(rows: list[dict], held_out: dict) -> list[str]:
     """The last checkpoint against real images, whether classes are left out, the best distance."""
     last = rows[-1]
     best = min(rows, key=lambda row: row["frechet"])
-    said = [
-        f"After {last['updates']:,} updates: Fréchet distance {last['frechet']:.2f} "
-        f"(held-out real images {held_out['frechet']:.2f})."
-    ]
+    distance = f"{last['frechet']:.2f} (held-out real images {held_out['frechet']:.2f})"
+    said = [f"After {last['updates']:,} updates: Fréchet distance {distance}."]
     if "verdict" in last:
         said.append(f"{last['verdict'][0].upper()}{last['verdict'][1:]}.")
     if best is not last:
-        said.append(
-            f"The best distance, {best['frechet']:.2f}, was reached after {best['updates']:,}."
-        )
+        told = f"The best distance, {best['frechet']:.2f}, was reached after"
+        said.append(f"{told} {best['updates']:,}.")
     return said
 
 

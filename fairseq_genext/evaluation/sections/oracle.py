@@ -91,17 +91,16 @@ def findings(results: Results, rows: dict[str, dict], own: float) -> list[tuple[
         if row["gain"]:
             told += f" Lower than its start by {spread(row['gain'], 2, signed=True)}."
         if unmoved := row["gain"].count(0.0):
-            seeds = len(row["gain"])
-            told += f" In {unmoved} of {seeds} seeds what was chosen is the start itself."
+            of = f"{unmoved} of {len(row['gain'])}"
+            told += f" In {of} seeds what was chosen is the start itself."
         if row["below_curve"]:
             compared = SIDES[sign_of_mean(row["below_curve"])]
             gap = spread(row["below_curve"], 2, signed=True)
             told += f" {compared} the likelihood curve, lower by {gap} at the same NLL_test."
         said.append(told)
     seeds = max(len(results.systems[name].seeds) for name in rows)
-    said.append(
-        f"{seeds} seeds, mean ± sample deviation." if seeds > 1 else "One seed: read it with care."
-    )
+    several = f"{seeds} seeds, mean ± sample deviation."
+    said.append(several if seeds > 1 else "One seed: read it with care.")
     return [("", line) for line in said]
 
 

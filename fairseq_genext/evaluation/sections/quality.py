@@ -84,21 +84,17 @@ def answer(results: Results, systems: list[System], question: Question) -> str |
     ]
     fewest = min((results.values(leader.name, figure) for leader in leaders), key=len)
     if len(leaders) == 1:
-        close = [
-            system.label
-            for system in systems
-            if system is not leaders[0] and system.family == leaders[0].family
-            and results.values(system.name, figure)
-            and sign(results, leaders[0], system, figure) == 0
-        ]  # fmt: skip
+        (best,) = leaders
+        family = [s for s in systems if s.family == best.family and results.values(s.name, figure)]
+        others = [system for system in family if system is not best]
+        close = [s.label for s in others if sign(results, best, s, figure) == 0]
         said = told[0] + (f", within error of it {', '.join(close)}" if close else "")
     else:
         ahead = question.better * sign(results, *leaders, figure)
+        first, second = reversed(told) if ahead < 0 else told
+        said = f"{first} is {question.comparative} {second}"
         if ahead == 0:
-            said = f"within error of each other, {told[0]} and {told[1]}"
-        else:
-            first, second = told if ahead > 0 else reversed(told)
-            said = f"{first} is {question.comparative} {second}"
+            said = f"within error of each other, {first} and {second}"
     real = results.mean(HELD_OUT, figure)
     mark = f"; held-out text {figure_text({figure: real}, figure)}" if real is not None else ""
     return f"{said}{seeds.one_seed(fewest)} ({question.heading}{mark})."
@@ -106,18 +102,14 @@ def answer(results: Results, systems: list[System], question: Question) -> str |
 
 def findings(results: Results, systems: list[System]) -> list[tuple[str, str]]:
     """The answers to ``QUESTIONS``, and a warning of single seeds."""
-    said = [
-        (question.about, told)
-        for question in QUESTIONS
-        if (told := answer(results, systems, question)) is not None
-    ]
+    said = [(question.about, answer(results, systems, question)) for question in QUESTIONS]
+    said = [(about, told) for about, told in said if told is not None]
     trained = [system for system in systems if system.family != "baseline"]
     alone = [system.label for system in trained if len(system.seeds) == 1]
     if alone:
         whose = "every system" if len(alone) == len(trained) else ", ".join(alone)
-        said.append(
-            ("Caution", f"one seed alone of {whose}: what another would change is not known.")
-        )
+        told = f"one seed alone of {whose}: what another would change is not known."
+        said.append(("Caution", told))
     return said
 
 
