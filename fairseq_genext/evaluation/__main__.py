@@ -12,30 +12,23 @@ references.
 """
 
 import argparse
-import json
 import os
 from pathlib import Path
 
 from tabulate import tabulate
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.metrics.encoders import build_encoder
-from fairseq_genext.evaluation.metrics.lm_score import ScoringLM, lm_score
-from fairseq_genext.evaluation.metrics.samples import HEADINGS, measure, measure_embeddings
-from fairseq_genext.evaluation.tables import DECIMALS
-from fairseq_genext.files import read_samples, read_tokens, write_whole
+from fairseq_genext.evaluation import command
+from fairseq_genext.evaluation.metrics.lm_score import ScoringLM, lm_scores
+from fairseq_genext.evaluation.metrics.text_metrics import TextMetrics, add_text_flags
+from fairseq_genext.evaluation.tables import TEXT_FIGURES, figure_text
 
 
 def parse_arguments() -> argparse.Namespace:
     """Reads the flags and checks those that belong together."""
-    parser = argparse.ArgumentParser(
-        prog="genext-evaluate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("genext-evaluate", __doc__)
     parser.add_argument("samples", nargs="+", help="a sample a line; a column each")
-    parser.add_argument("--references", required=True, help="held-out text, a sentence a line")
-    parser.add_argument("--train", help="training text, to count copies")
+    add_text_flags(parser)
     parser.add_argument("--limit", type=int, help="use only the first LIMIT samples of each file")
     parser.add_argument(
         "--encoder",
@@ -71,62 +64,33 @@ def parse_arguments() -> argparse.Namespace:
     return args
 
 
-def read_columns(
-    paths: list[str], references: list[list[str]], limit: int | None
-) -> dict[str, list[list[str]]]:
+def read_columns(paths: list[str], metrics: TextMetrics) -> dict[str, list[list[str]]]:
     """Samples by the name of their column: the file's name, or its path if two have that name.
 
     Raises:
-        UsageError: as ``read_tokens``, a file is given twice, or one has no word of the references.
+        UsageError: as ``metrics.read``, or a file is given twice.
     """
     stems = [Path(path).stem for path in paths]
     names = stems if len(set(stems)) == len(stems) else [os.path.normpath(path) for path in paths]
-    known = {token for sentence in references for token in sentence}
     columns: dict[str, list[list[str]]] = {}
     for name, path in zip(names, paths, strict=True):
         if name in columns:
             raise UsageError(f"{path} is given twice")
-        columns[name] = read_samples(path, known)[:limit]
+        columns[name] = metrics.read(path)
     return columns
-
-
-def add_lm_scores(
-    figures: dict[str, dict],
-    columns: dict[str, list[list[str]]],
-    references: list[list[str]],
-    args: argparse.Namespace,
-) -> None:
-    """Adds ``lm_score`` and ``reverse_lm_score`` where there are scorers."""
-    scorer = ScoringLM(args.scorer, args.scorer_data, args.pieces) if args.scorer else None
-    for number, (name, samples) in enumerate(columns.items()):
-        scored = [("lm_score", scorer, samples)] if scorer else []
-        if args.reverse_scorers:
-            reverse = ScoringLM(args.reverse_scorers[number], args.scorer_data, args.pieces)
-            scored.append(("reverse_lm_score", reverse, references))
-        for score, by, text in scored:
-            mean, interval = lm_score(by, [" ".join(tokens) for tokens in text])
-            figures[name] |= {score: mean, f"{score}_ci": interval}
 
 
 def markdown(figures: dict[str, dict]) -> str:
     """A row a figure and a column a file of samples; an interval stands behind its mean."""
 
     def text(column: dict, name: str) -> str:
-        value = column[name]
-        if value is None:
-            return "–"
-        if isinstance(value, int):
-            return f"{value:,}"
-        decimals = DECIMALS.get(name, 3)
-        shown = f"{value:,.{decimals}f}"
-        if f"{name}_ci" in column:
-            shown += f" ± {column[f'{name}_ci']:.{decimals}f}"
-        return shown
+        interval = f" ± {figure_text(column, f'{name}_ci')}" if f"{name}_ci" in column else ""
+        return figure_text(column, name) + interval
 
     measured = next(iter(figures.values()))
     rows = [
         [heading, *(text(column, name) for column in figures.values())]
-        for name, heading in HEADINGS.items()
+        for name, heading in TEXT_FIGURES.items()
         if name in measured
     ]
     return tabulate(
@@ -153,32 +117,30 @@ def notes(figures: dict[str, dict], settings: dict) -> list[str]:
 def main() -> None:
     """The command line."""
     args = parse_arguments()
-    references = read_tokens(args.references, at_least=2)
-    columns = read_columns(args.samples, references, args.limit)
-    train = read_tokens(args.train) if args.train else None
-    figures: dict[str, dict] = {
-        name: measure(samples, references, train) for name, samples in columns.items()
-    }
-    encoder = None
-    if args.encoder != "none":
-        encoder = build_encoder(args.encoder, [" ".join(tokens) for tokens in references])
-        for name, samples in columns.items():
-            figures[name] |= measure_embeddings(samples, references, encoder)
-    add_lm_scores(figures, columns, references, args)
+    metrics = TextMetrics.of_flags(args, args.encoder)
+    columns = read_columns(args.samples, metrics)
+
+    def scoring(checkpoint: str | None) -> ScoringLM | None:
+        return ScoringLM(checkpoint, args.scorer_data, args.pieces) if checkpoint else None
+
+    scorer = scoring(args.scorer)
+    figures: dict[str, dict] = {}
+    reverse = args.reverse_scorers or [None] * len(columns)
+    for (name, samples), checkpoint in zip(columns.items(), reverse, strict=True):
+        samples = samples[: args.limit]
+        figures[name] = metrics.measure(samples, mauve=True)
+        figures[name] |= lm_scores(samples, metrics.references, scorer, scoring(checkpoint))
     settings = {
         "references": args.references,
-        "num_references": len(references),
+        "num_references": len(metrics.references),
         "train": args.train,
-        "encoder": encoder and encoder.name,
+        "encoder": metrics.encoder and metrics.encoder.name,
         "scorer": args.scorer,
         "reverse_scorers": args.reverse_scorers,
     }
     if args.json:
-        written = json.dumps({"settings": settings, "figures": figures}, indent=1)
-        write_whole(args.json, written + "\n")
-    print(markdown(figures))
-    print()
-    print("\n".join(notes(figures, settings)))
+        command.write_json(args.json, settings=settings, figures=figures)
+    print(markdown(figures), "\n".join(notes(figures, settings)), sep="\n\n")
 
 
 if __name__ == "__main__":

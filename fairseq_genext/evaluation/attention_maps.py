@@ -13,17 +13,12 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
-import sentencepiece
 import torch
-from fairseq import utils
 from torch import Tensor
 
-from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.checkpoints import load_model
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
+from fairseq_genext.evaluation import command
+from fairseq_genext.evaluation.checkpoints import load_model, load_pieces
+from fairseq_genext.evaluation.plots import picture
 
 
 @dataclass
@@ -46,8 +41,7 @@ class Maps:
 @torch.no_grad()
 def read_maps(model, task, pieces: str) -> Maps:
     """Translates one sentence, pieces split at blanks, greedily and reads the model's attention."""
-    source_dictionary, target_dictionary = task.source_dictionary, task.target_dictionary
-    source = source_dictionary.encode_line(pieces, add_if_not_exist=False).long()
+    source = task.source_dictionary.encode_line(pieces, add_if_not_exist=False).long()
     inputs = {"src_tokens": source.unsqueeze(0), "src_lengths": torch.tensor([len(source)])}
     generator = task.build_generator(
         [model], argparse.Namespace(beam=1, max_len_a=1.5, max_len_b=20)
@@ -57,8 +51,8 @@ def read_maps(model, task, pieces: str) -> Maps:
     prev = torch.cat([target[-1:], target[:-1]]).unsqueeze(0)
     _, extra = model(**inputs, prev_output_tokens=prev)
     return Maps(
-        source=[source_dictionary[int(token)] for token in source],
-        target=[target_dictionary[int(token)] for token in target],
+        source=[task.source_dictionary[int(token)] for token in source],
+        target=[task.target_dictionary[int(token)] for token in target],
         attentions=[[weights[0] for weights in layer] for layer in extra["attentions"]],
         modulations=[
             tuple(part[0].pow(2).mean(dim=-1).sqrt() for part in pair)
@@ -71,45 +65,41 @@ def draw(sentences: list[Maps], path: Path) -> None:
     """Writes a PNG with a row of panels for every sentence."""
     layers = len(sentences[0].attentions)
     panels = layers + bool(sentences[0].modulations)
-    figure, grid = plt.subplots(
-        len(sentences),
-        panels,
-        figsize=(1 + 4 * panels, 0.8 + sum(0.22 * len(maps.target) + 1.2 for maps in sentences)),
-        height_ratios=[len(maps.target) + 4 for maps in sentences],
-        layout="constrained",
-        squeeze=False,
-    )
-    for maps, row in zip(sentences, grid, strict=True):
-        for number, (axes, weights) in enumerate(zip(row, maps.attentions, strict=False), start=1):
-            # The halves do not overlap, so their sum shows both.
-            axes.imshow(sum(weights), aspect="auto", cmap="Blues", vmin=0, vmax=1)
-            if len(weights) == 2:
-                axes.axvline((len(maps.source) + 1) // 2 - 0.5, color="C3", linewidth=1)
-            axes.set_xticks(range(len(maps.source)), maps.source, rotation=90, fontsize=7)
-            axes.set_title(f"attention, layer {number}", fontsize=9)
-        for number, (scale, shift) in enumerate(maps.modulations, start=1):
-            places = range(len(maps.target))
-            row[-1].plot(scale, places, "o-", color=f"C{number}", label=f"{number}: scale")
-            row[-1].plot(shift, places, "s--", color=f"C{number}", label=f"{number}: shift")
-        if maps.modulations:
-            row[-1].set_title("modulation decoders, root mean square", fontsize=9)
-            row[-1].invert_yaxis()
-            row[-1].set_xlim(left=0)
-            row[-1].legend(fontsize=7)
-            row[-1].grid(alpha=0.3)
-        for axes in row:
-            axes.set_yticks(range(len(maps.target)), maps.target, fontsize=7)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
+    options = {
+        "figsize": (1 + 4 * panels, 0.8 + sum(0.22 * len(maps.target) + 1.2 for maps in sentences)),
+        "height_ratios": [len(maps.target) + 4 for maps in sentences],
+        "squeeze": False,
+    }
+    with picture(path, len(sentences), panels, dpi=130, **options) as (_, grid):
+        for maps, row in zip(sentences, grid, strict=True):
+            _draw_row(maps, row)
+
+
+def _draw_row(maps: Maps, row) -> None:
+    for number, (axes, weights) in enumerate(zip(row, maps.attentions, strict=False), start=1):
+        # The halves do not overlap, so their sum shows both.
+        axes.grid(visible=False)
+        axes.imshow(sum(weights), aspect="auto", cmap="Blues", vmin=0, vmax=1)
+        if len(weights) == 2:
+            axes.axvline((len(maps.source) + 1) // 2 - 0.5, color="C3", linewidth=1)
+        axes.set_xticks(range(len(maps.source)), maps.source, rotation=90, fontsize=7)
+        axes.set_title(f"attention, layer {number}", fontsize=9)
+    for number, pair in enumerate(maps.modulations, start=1):
+        for values, line, name in zip(pair, ("o-", "s--"), ("scale", "shift"), strict=True):
+            label = f"{number}: {name}"
+            row[-1].plot(values, range(len(values)), line, color=f"C{number}", label=label)
+    if maps.modulations:
+        row[-1].set_title("modulation decoders, root mean square", fontsize=9)
+        row[-1].invert_yaxis()
+        row[-1].set_xlim(left=0)
+        row[-1].legend(fontsize=7)
+    for axes in row:
+        axes.set_yticks(range(len(maps.target)), maps.target, fontsize=7)
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fairseq_genext.evaluation.attention_maps",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("attention_maps", __doc__)
     parser.add_argument("data", help="binarised data folder, for its dictionaries")
     parser.add_argument("sentences", nargs="+", help="source sentences")
     parser.add_argument("--path", required=True, help="checkpoint of a dbam")
@@ -118,11 +108,8 @@ def main() -> None:
     args = parser.parse_args()
     sentences = args.sentences
     if args.sentencepiece_model:
-        if not Path(args.sentencepiece_model).is_file():
-            raise UsageError(f"{args.sentencepiece_model} does not exist")
-        cut = sentencepiece.SentencePieceProcessor(model_file=args.sentencepiece_model)
+        cut = load_pieces(args.sentencepiece_model)
         sentences = [" ".join(cut.encode(line, out_type=str)) for line in sentences]
-    utils.import_user_module(argparse.Namespace(user_dir=str(Path(__file__).parents[1])))
     model, task = load_model(args.path, args.data, only="dbam")
     maps = [read_maps(model, task, line) for line in sentences]
     args.output.parent.mkdir(parents=True, exist_ok=True)

@@ -5,11 +5,11 @@
 writes X.txt, a hypothesis a line, for every X.out, or --output FILE for a single one.
 """
 
-import argparse
 import re
 from pathlib import Path
 
 from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation import command
 from fairseq_genext.files import read_lines, write_whole
 
 HYPOTHESIS = re.compile(r"(?P<kind>[DH])-(?P<input>\d+)\t[^\t]*\t(?P<text>.*)")
@@ -38,8 +38,7 @@ def hypotheses(lines: list[str], expect: int | None = None, nbest: bool = False)
     if not by_input or sorted(by_input) != list(range(count)):
         raise UsageError(
             f"{len(by_input)} hypotheses for {count} inputs, numbered up to "
-            f"{max(by_input, default=-1)}: "
-            "the generation was cut off or its batches dropped sentences"
+            f"{max(by_input, default=-1)}: generation was cut off or its batches dropped sentences"
         )
     kept = slice(None) if nbest else slice(1)
     return [text for number in range(count) for text in by_input[number][kept]]
@@ -47,10 +46,7 @@ def hypotheses(lines: list[str], expect: int | None = None, nbest: bool = False)
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fairseq_genext.evaluation.hypotheses",
-        description=__doc__.splitlines()[0],
-    )
+    parser = command.parser("hypotheses", __doc__)
     parser.add_argument("outputs", nargs="+", type=Path, help="what fairseq-generate printed")
     parser.add_argument("--expect", type=int, help="number of inputs each must have")
     parser.add_argument("--nbest", action="store_true", help="keep all hypotheses of an input")

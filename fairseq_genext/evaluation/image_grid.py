@@ -18,13 +18,10 @@ def write_grid(pixels: np.ndarray, path: Path) -> None:
         pixels: ``(number, height, width)``, uint8.
         path: PNG to write.
     """
-    shown = pixels[:SHOWN]
+    shown = np.pad(pixels[:SHOWN], ((0, 0), (1, 0), (1, 0)), constant_values=GREY)
     height, width = shown.shape[1:]
-    rows = -(-len(shown) // COLUMNS)
-    grid = np.full((rows * (height + 1) + 1, COLUMNS * (width + 1) + 1), GREY, np.uint8)
-    for number, image in enumerate(shown):
-        top, left = (1 + place * (size + 1) for place, size in zip(
-            divmod(number, COLUMNS), (height, width), strict=True
-        ))  # fmt: skip
-        grid[top : top + height, left : left + width] = image
+    left_over = -len(shown) % COLUMNS
+    shown = np.pad(shown, ((0, left_over), (0, 0), (0, 0)), constant_values=GREY)
+    grid = shown.reshape(-1, COLUMNS, height, width).swapaxes(1, 2).reshape(-1, COLUMNS * width)
+    grid = np.pad(grid, ((0, 1), (0, 1)), constant_values=GREY)
     Image.fromarray(grid.repeat(SCALE, axis=0).repeat(SCALE, axis=1)).save(path)

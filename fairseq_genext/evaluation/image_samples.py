@@ -9,18 +9,15 @@ names: samples/checkpoint_last.npy. --json lists what was drawn, with the update
 checkpoint. The same seed draws the same images.
 """
 
-import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
-from fairseq import utils
 
-from fairseq_genext.errors import UsageError
+from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.checkpoints import describe_checkpoint, load_model
 from fairseq_genext.evaluation.image_grid import write_grid
-from fairseq_genext.files import write_whole
 
 BATCH = 1000
 
@@ -50,43 +47,31 @@ def draw(generator, number: int, seed: int) -> np.ndarray:
     return images.add(1).mul(127.5).round().to(torch.uint8).numpy()
 
 
-def output_prefix(output: str, checkpoint: str, several: bool) -> Path:
-    """Where the files of a checkpoint go, without their endings."""
-    if several or output.endswith("/") or Path(output).is_dir():
-        return Path(output) / Path(checkpoint).stem
-    return Path(output)
-
-
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fairseq_genext.evaluation.image_samples",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("image_samples", __doc__)
     parser.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT")
     parser.add_argument("--num-samples", type=int, default=1000, help="images of each checkpoint")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", required=True, help="folder, or path without ending")
     parser.add_argument("--json", help="file to list the images in, in the order of training")
     args = parser.parse_args()
-    if args.num_samples <= 0:
-        raise UsageError(f"--num-samples is {args.num_samples}; it must be greater than 0")
-    utils.import_user_module(argparse.Namespace(user_dir=str(Path(__file__).parents[1])))
-    several = len(args.checkpoints) > 1
-    drawn: dict[int, str] = {}
+    require_positive(args, "num_samples")
+    folder = len(args.checkpoints) > 1 or args.output.endswith("/") or Path(args.output).is_dir()
+    points = []
     for checkpoint in args.checkpoints:
         pixels = draw(load_generator(checkpoint), args.num_samples, args.seed)
-        prefix = output_prefix(args.output, checkpoint, several)
+        prefix = Path(args.output) / Path(checkpoint).stem if folder else Path(args.output)
         prefix.parent.mkdir(parents=True, exist_ok=True)
         np.save(f"{prefix}.npy", pixels)
         write_grid(pixels, Path(f"{prefix}.png"))
         if args.json:
-            drawn[describe_checkpoint(checkpoint)["updates"]] = f"{prefix}.npy"
+            updates = describe_checkpoint(checkpoint)["updates"]
+            points.append({"updates": updates, "images": f"{prefix}.npy"})
         print(f"wrote {prefix}.npy ({len(pixels):,} images) and {prefix}.png")
     if args.json:
-        points = [{"updates": number, "images": drawn[number]} for number in sorted(drawn)]
-        write_whole(args.json, json.dumps({"points": points}, indent=1) + "\n")
+        last = {point["updates"]: point for point in points}  # checkpoint_last repeats one
+        command.write_json(args.json, points=[last[number] for number in sorted(last)])
 
 
 if __name__ == "__main__":

@@ -16,8 +16,6 @@ The temperature divides the logits, when sampling and when reading held-out text
 with noise NLL_test is that of one draw of noise, an upper bound in expectation.
 """
 
-import argparse
-import json
 from pathlib import Path
 
 import torch
@@ -25,6 +23,7 @@ from torch import Tensor
 
 from fairseq_genext.data.oracle import OracleLSTM
 from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.checkpoints import (
     FixedLengthGenerator,
     load_model,
@@ -33,19 +32,13 @@ from fairseq_genext.evaluation.checkpoints import (
 from fairseq_genext.evaluation.metrics.bootstrap import half_width
 from fairseq_genext.evaluation.metrics.diversity import duplicate_share
 from fairseq_genext.evaluation.metrics.ngram_bleu import mean_scores, self_bleu_scores
-from fairseq_genext.evaluation.tables import format_table
-from fairseq_genext.files import write_whole
+from fairseq_genext.evaluation.tables import columns, format_table, markdown
 
 BATCH = 500  # sequences that the oracle reads at once
 SELF_BLEU_SAMPLES = 2000
-COLUMNS = {
-    "temperature": "temperature",
-    "oracle_nll": "NLL_oracle ↓",
-    "oracle_nll_ci": "± (95 %)",
-    "test_nll": "NLL_test ↓",
-    "self_bleu_2": "Self-BLEU-2",
-    "duplicates": "duplicates",
-}
+COLUMNS = columns(
+    "temperature", "oracle_nll", "oracle_nll_ci", "test_nll", "self_bleu_2", "duplicates"
+)
 
 
 def measure(
@@ -96,11 +89,7 @@ def read_held_out(task, split: str) -> Tensor:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fairseq_genext.evaluation.oracle",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("oracle", __doc__)
     parser.add_argument("data", help="binarised folder with dict.txt and the held-out split")
     parser.add_argument("--oracle", required=True, help="npz file of the oracle's weights")
     parser.add_argument("--checkpoint", required=True, help="a language model or a GAN")
@@ -130,9 +119,8 @@ def main() -> None:
         "num_samples": args.num_samples,
         "seed": args.seed,
     }
-    written = json.dumps({"settings": settings, "points": points}, indent=1)
-    write_whole(args.output, written + "\n")
-    print(format_table(points, COLUMNS).to_markdown(index=False, disable_numparse=True))
+    command.write_json(args.output, settings=settings, points=points)
+    print(markdown(format_table(points, COLUMNS)))
 
 
 if __name__ == "__main__":

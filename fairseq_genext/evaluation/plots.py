@@ -14,6 +14,8 @@ from matplotlib import pyplot as plt
 # Importing fairseq turns the root logger up to where matplotlib lists every font it looks at.
 logging.getLogger("matplotlib").setLevel(logging.WARNING)
 
+plt.rcParams.update({"axes.grid": True, "axes.axisbelow": True, "grid.alpha": 0.3})
+plt.rcParams["legend.fontsize"] = 8
 # Okabe and Ito 2008, told apart by colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#004B70", "#8C3A00")
 
@@ -28,10 +30,11 @@ def picture(path: Path, rows: int = 1, columns: int = 1, dpi: int = 150, **optio
         dpi: pixels an inch.
         options: of ``pyplot.subplots``.
     """
-    figure, panels = plt.subplots(rows, columns, layout="constrained", **options)
+    # At the resolution of the file, or text would move when it is written.
+    figure, panels = plt.subplots(rows, columns, layout="constrained", dpi=dpi, **options)
     try:
         yield figure, panels
-        figure.savefig(path, dpi=dpi)
+        figure.savefig(path)
     finally:
         plt.close(figure)
 
@@ -60,6 +63,6 @@ def bars(
         axes.invert_yaxis()
         axes.set(xlabel=label, ylabel="")
         axes.margins(x=0.1)
-        axes.grid(axis="x", alpha=0.3)
+        axes.grid(visible=False, axis="y")
         # Above the bars, where it hides none of their figures.
-        axes.legend(fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
+        axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1))

@@ -3,7 +3,6 @@
 from itertools import count, cycle
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from fairseq_genext.evaluation.plots import COLOURS, picture
@@ -41,7 +40,7 @@ def quality_diversity_curves(
     """
     x, y = f"self_bleu_{order}", f"bleu_{order}"
     with picture(path, dpi=220, figsize=(5.6, 5.6)) as (figure, axes):
-        labels, places = [], []
+        labels = []
         used = {family: count() for family in ("", *SHADES)}
         for marker, (name, rows) in zip(
             cycle(MARKERS), table.groupby("system", sort=False), strict=False
@@ -53,69 +52,56 @@ def quality_diversity_curves(
             style = {"color": colour, "marker": marker, "markersize": 5}
             curve = rows[rows["top_p"] == 1].sort_values("temperature")
             cut = rows[rows["top_p"] < 1].sort_values("top_p")
-            axes.plot(
-                curve[x], curve[y], LINES.get(family, "-"), **style, linewidth=1.5, label=label,
-                zorder=3,
-            )  # fmt: skip
+            line = LINES.get(family, "-")
+            axes.plot(curve[x], curve[y], line, **style, linewidth=1.5, label=label, zorder=3)
             axes.plot(cut[x], cut[y], linestyle="", **style, markerfacecolor="white", zorder=4)
             _mark_temperature_1(axes, curve[curve["temperature"] == 1], x, y, style)
-            places += _along(curve[[x, y]].to_numpy()) + cut[[x, y]].to_numpy().tolist()
             for _, row in rows.iterrows():
                 told = f"{row['temperature']:g}" if row["top_p"] == 1 else f"p{row['top_p']:g}"
                 if told != "1":
                     labels.append(((row[x], row[y]), told, colour))
         if held_out:
-            places.append((held_out[x], held_out[y]))
-            axes.plot(
-                *places[-1], "*", color="black", markersize=15, label="held-out text", zorder=6,
-                linestyle="",
-            )  # fmt: skip
+            star = {"color": "black", "markersize": 15, "linestyle": "", "zorder": 6}
+            axes.plot(held_out[x], held_out[y], "*", **star, label="held-out text")
         axes.margins(0.08)
         axes.set_xlabel(f"Self-BLEU-{order} (sameness: further left is more varied)")
         axes.set_ylabel(f"BLEU-{order} (quality: further up is better)")
-        axes.grid(alpha=0.3)
         figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
-        _label(axes, labels, places)
+        _label(axes, labels)
 
 
 def _mark_temperature_1(axes, points: pd.DataFrame, x: str, y: str, style: dict) -> None:
-    for _, row in points.iterrows():
-        large = style | {"markersize": 9, "markeredgecolor": "black", "zorder": 5}
-        axes.plot(row[x], row[y], **large)
-        if pd.notna(row.get(f"{y}_sd")):
-            axes.errorbar(
-                row[x], row[y], xerr=row[f"{x}_sd"], yerr=row[f"{y}_sd"], color=style["color"],
-                linewidth=1, capsize=2,
-            )  # fmt: skip
+    large = style | {"markersize": 9, "markeredgecolor": "black", "zorder": 5, "linestyle": ""}
+    axes.plot(points[x], points[y], **large)
+    if f"{y}_sd" in points:
+        known = points.dropna(subset=f"{y}_sd")
+        bars = {"color": style["color"], "linestyle": "", "elinewidth": 1, "capsize": 2}
+        axes.errorbar(known[x], known[y], xerr=known[f"{x}_sd"], yerr=known[f"{y}_sd"], **bars)
 
 
-def _along(points: np.ndarray) -> list:
-    """The points of a line and some between them."""
-    if len(points) < 2:
-        return points.tolist()
-    steps = np.linspace(0, len(points) - 1, 24 * (len(points) - 1) + 1)
-    return np.stack(
-        [np.interp(steps, range(len(points)), coordinate) for coordinate in points.T], axis=1
-    ).tolist()
+def _label(axes, labels: list[tuple]) -> None:
+    """Puts each label, (point, text, colour), in the first place where it hides nothing.
 
-
-def _label(axes, labels: list[tuple], places: list) -> None:
-    """Puts labels, (point, text, colour), where they hide none of the places and no other label."""
-    # Each label stands in the first place that hides no point, no line and no earlier label; where
-    # there is none it is left out, since temperatures lie on their line in order.
+    Where there is none it is left out, since temperatures lie on their line in order.
+    """
     axes.figure.canvas.draw()
-    points = axes.transData.transform(places)
-    taken = []
-    for place, text, colour in labels:
+    drawn = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
+    taken: list = []
+    for point, text, colour in labels:
         for right, up in PLACES:
             note = axes.annotate(
-                text, place, (right, up), textcoords="offset points", fontsize=8, color=colour,
+                text, point, (right, up), textcoords="offset points", fontsize=8, color=colour,
                 ha="left" if right > 0 else "right" if right < 0 else "center",
                 va="bottom" if up > 0 else "top" if up < 0 else "center", zorder=7,
             )  # fmt: skip
-            box = note.get_window_extent().padded(2)
-            inside = axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1)
-            if inside and box.count_contains(points) == 0 and box.count_overlaps(taken) == 0:
+            extent = note.get_window_extent()
+            box = extent.padded(3)
+            hides = box.count_overlaps(taken) or any(
+                box.count_contains(path.vertices) or path.intersects_bbox(extent, filled=False)
+                for path in drawn
+            )
+            inside = axes.bbox.contains(*box.min) and axes.bbox.contains(*box.max)
+            if inside and not hides:
                 taken.append(box)
                 break
             note.remove()

@@ -7,16 +7,15 @@ reads what the experiment has left in OUTPUT (see ``results``) and writes report
 those that experiment.json names, in its order; see ``sections``.
 """
 
-import argparse
-import base64
-import json
 import shutil
 import tempfile
+from base64 import b64encode
 from pathlib import Path
 
 import jinja2
 
 from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.results import Results
 from fairseq_genext.evaluation.sections import SECTIONS
 from fairseq_genext.evaluation.sections.page import Section
@@ -47,16 +46,12 @@ def write_report(results: Results, folder: Path) -> None:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["base64"] = lambda name: base64.b64encode(
-        (folder / name).read_bytes()
-    ).decode()
+    environment.filters["base64"] = lambda name: b64encode((folder / name).read_bytes()).decode()
     experiment = {"notes": [], "command": None, **results.experiment}
     for page in ("report.html", "report.md"):
         template = environment.get_template(f"{page}.j2")
-        text = template.render(
-            experiment=experiment, findings=findings, sections=sections.values()
-        )  # fmt: skip
-        (folder / page).write_text(text, encoding="utf-8")
+        told = {"experiment": experiment, "findings": findings, "sections": sections.values()}
+        (folder / page).write_text(template.render(told), encoding="utf-8")
     figures = {
         "title": experiment["title"],
         "command": experiment["command"],
@@ -64,16 +59,12 @@ def write_report(results: Results, folder: Path) -> None:
         "systems": experiment["systems"],
         **{name: section.figures for name, section in sections.items()},
     }
-    (folder / "report.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    command.write_json(folder / "report.json", **figures)
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fairseq_genext.evaluation.report",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("report", __doc__)
     parser.add_argument("experiment", type=Path, metavar="OUTPUT", help="folder of the experiment")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: OUTPUT/report")
     args = parser.parse_args()

@@ -9,6 +9,7 @@ folder.
 
 import json
 import statistics
+from collections import defaultdict
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from fairseq_genext.files import read_lines
 FAMILIES = {"likelihood": "likelihood-trained model", "gan": "GAN", "baseline": "baseline"}
 HELD_OUT = "held_out"
 HELD_OUT_IMAGES = "held_out_images"
+HELD_OUT_LABELS = {HELD_OUT: "held-out text", HELD_OUT_IMAGES: "held-out real images"}
 CONDITIONS = ("temperature", "top_p", "decoding", "updates")
 FILES = ("samples", "translations", "images")
 # What every point of a kind of data has.
@@ -99,27 +101,23 @@ class Results:
         }
         self.points: dict[str, dict[int | None, list[dict]]] = {}
         self.settings: dict[str, dict[int | None, dict]] = {}
-        self.logs: dict[str, dict[int, Path]] = {}
+        self.logs: dict[str, dict[int, Path]] = {name: {} for name in self.systems}
         rows: list[dict] = []
         for name, system in self.systems.items():
-            self.logs[name] = {}
             for seed in system.seeds:
-                where = {"system": name, "family": system.family, "seed": seed}
                 costs = self._costs(system, seed)
                 if costs.get("log"):
                     self.logs[name][seed] = folder / costs["log"]
-                rows += _tidy(costs, where)
-                rows += self._measured(name, seed, where)
-        for name in (HELD_OUT, HELD_OUT_IMAGES):
+                rows += _tidy(costs, {"system": name, "family": system.family, "seed": seed})
+                rows += self._measured(name, system.family, seed, NEEDED[self.kind(system)])
+        for name in HELD_OUT_LABELS:
             if self._file(name, None).exists():
-                where = {"system": name, "family": "held-out", "seed": None}
-                rows += self._measured(name, None, where)
+                rows += self._measured(name, "held-out", None)
         columns = ["system", "family", "seed", *CONDITIONS, "figure", "value", "ci"]
         self.table = pd.DataFrame(rows, columns=columns).astype({"seed": "Int64"})
-        self._plain: dict[tuple[str, str], dict[int | None, tuple]] = {}
+        self._plain: dict[tuple[str, str], dict[int | None, tuple]] = defaultdict(dict)
         for row in filter(_is_plain, rows):
-            by_seed = self._plain.setdefault((row["system"], row["figure"]), {})
-            by_seed[row["seed"]] = row["value"], row["ci"]
+            self._plain[row["system"], row["figure"]][row["seed"]] = row["value"], row["ci"]
         self._check_texts()
 
     def _system(self, name: str, entry: dict) -> System:
@@ -138,8 +136,7 @@ class Results:
         path = self.folder / "trained" / f"{system.name}.{seed}.json"
         if system.family == "baseline" and not path.exists():
             return {}
-        read = read_json(path)
-        costs = {COST_NAMES.get(name, name): value for name, value in read.items()}
+        costs = {COST_NAMES.get(name, name): value for name, value in read_json(path).items()}
         if system.start is not None:
             before = self._costs(self.systems[system.start], seed)
             for name in ADDED:
@@ -147,25 +144,24 @@ class Results:
                 costs[name] = costs[name] + before[name] if whole else None
         return costs
 
-    def _measured(self, name: str, seed: int | None, where: dict) -> list[dict]:
+    def _measured(
+        self, name: str, family: str, seed: int | None, needed: tuple[str, ...] = ()
+    ) -> list[dict]:
         path = self._file(name, seed)
         read = read_json(path, "settings", "points")
         if not read["points"]:
             raise UsageError(f"{path} has no points")
         points, rows = [], []
-        needed = NEEDED[self.kind(self.systems[name])] if name in self.systems else ()
         for entry in read["points"]:
-            for key in needed:
-                if key not in entry:
-                    raise UsageError(f"{path} has a point without {key!r}")
+            if missing := [key for key in needed if key not in entry]:
+                raise UsageError(f"{path} has a point without {missing[0]!r}")
             point = {POINT_NAMES.get(key, key): value for key, value in entry.items()}
             point |= {key: self.folder / point[key] for key in FILES if key in point}
             points.append(point)
-            conditions = {key: point.get(key) for key in CONDITIONS}
-            shares = point.get("shares", {}).items()
-            figures = {key: value for key, value in point.items() if key not in CONDITIONS}
-            figures |= {f"share_{label}": share for label, share in shares}
-            rows += _tidy(figures, where | conditions)
+            where = {"system": name, "family": family, "seed": seed}
+            where |= {key: point.get(key) for key in CONDITIONS}
+            shares = {f"share_{label}": share for label, share in point.get("shares", {}).items()}
+            rows += _tidy(point | shares, where)
         self.points.setdefault(name, {})[seed] = points
         self.settings.setdefault(name, {})[seed] = read["settings"]
         return rows
@@ -179,13 +175,11 @@ class Results:
                 path, settings = self._file(name, seed), self.settings[name][seed]
                 if self.at_temperature_1(name, seed) is None:
                     raise UsageError(f"{path}: {name} was not sampled at temperature 1")
-                found = [
-                    ("references", settings.get("num_references")),
-                    ("as encoder", settings.get("encoder")),
-                ]
+                found = [(settings.get("num_references"), "references")]
+                found += [(settings.get("encoder"), "as encoder")]
                 if name != HELD_OUT:  # which a small corpus has less of
-                    found += [("samples a point", point["num_samples"]) for point in points]
-                for what, value in found:
+                    found += [(point["num_samples"], "samples a point") for point in points]
+                for value, what in found:
                     first, file = seen.setdefault(what, (value, path))
                     if value != first:
                         raise UsageError(f"{path} has {value} {what}, and {file} has {first}")
@@ -211,13 +205,15 @@ class Results:
 
     def label(self, name: str) -> str:
         """A system's name in the report."""
-        if name in (HELD_OUT, HELD_OUT_IMAGES):
-            return "held-out text" if name == HELD_OUT else "held-out real images"
-        return self.systems[name].label
+        return HELD_OUT_LABELS.get(name) or self.systems[name].label
 
     def at_temperature_1(self, name: str, seed: int | None) -> dict | None:
-        """The point that stands for a system: temperature 1, no top-p."""
-        return next(filter(_is_plain, self.points[name][seed]), None)
+        """The point that stands for a system: temperature 1, no top-p; None without one."""
+        return next(filter(_is_plain, self.points.get(name, {}).get(seed, [])), None)
+
+    def first_point(self, name: str) -> dict:
+        """The point that stands for a system, of its first seed."""
+        return self.at_temperature_1(name, next(iter(self.points[name])))
 
     def values(self, name: str, figure: str) -> dict[int | None, float]:
         """A figure by seed: a cost of the training, or of the samples at temperature 1."""
@@ -233,13 +229,15 @@ class Results:
         found = list(self._plain.get((name, figure), {}).values())
         return found[0][1] if len(found) == 1 and pd.notna(found[0][1]) else None
 
-    def text(self, name: str, figure: str, decimals: int | None = None) -> str | None:
+    def error(self, name: str, figure: str) -> float | None:
+        """Deviation over seeds, or for one seed the interval over samples."""
+        spread_over_seeds = deviation(list(self.values(name, figure).values()))
+        return self.interval(name, figure) if spread_over_seeds is None else spread_over_seeds
+
+    def text(self, name: str, figure: str) -> str | None:
         """Mean ± deviation over seeds, or ± 95 % interval for one seed; None without the figure."""
-        values = list(self.values(name, figure).values())
-        if not values:
-            return None
-        decimals = DECIMALS.get(figure, 3) if decimals is None else decimals
-        return spread(values, decimals, interval=self.interval(name, figure))
+        values, decimals = list(self.values(name, figure).values()), DECIMALS.get(figure, 3)
+        return spread(values, decimals, interval=self.interval(name, figure)) if values else None
 
     def summary(self, name: str, figures) -> dict[str, dict]:
         """``mean``, ``deviation``, ``ci`` and ``values`` (by seed) of every figure there is."""
@@ -277,7 +275,7 @@ def _tidy(figures: dict, where: dict) -> list[dict]:
     return [
         {**where, "figure": name, "value": float(value), "ci": figures.get(f"{name}_ci")}
         for name, value in figures.items()
-        if isinstance(value, int | float) and not name.endswith("_ci")
+        if isinstance(value, int | float) and name not in where and not name.endswith("_ci")
     ]
 
 

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.checkpoints import named_checkpoints
-from fairseq_genext.evaluation.metrics.samples import HEADINGS
-from fairseq_genext.evaluation.metrics.text_metrics import TextMetrics
+from fairseq_genext.evaluation.metrics.text_metrics import TextMetrics, add_text_flags
 from fairseq_genext.evaluation.quality_diversity import quality_diversity_curves
 from fairseq_genext.evaluation.sample import (
     Sampling,
@@ -32,34 +32,25 @@ from fairseq_genext.evaluation.sample import (
     read_sampling_flags,
     sample_point,
 )
-from fairseq_genext.evaluation.tables import format_table
-from fairseq_genext.files import read_samples, read_tokens, write_whole
+from fairseq_genext.evaluation.tables import columns, format_table, markdown
 
-COLUMNS = {"system": "system", "temperature": "temperature", "top_p": "top-p"} | {
-    name: HEADINGS[name]
-    for name in (
-        "bleu_3", "bleu_4", "self_bleu_3", "self_bleu_4", "distinct_2", "duplicates", "copied",
-        "mean_length", "frechet",
-    )
-} | {"tokens_per_second": "tokens/s"}  # fmt: skip
+COLUMNS = columns(
+    "system", "temperature", "top_p", "bleu_3", "bleu_4", "self_bleu_3", "self_bleu_4",
+    "distinct_2", "duplicates", "copied", "mean_length", "frechet", "tokens_per_second",
+)  # fmt: skip
 
 
 def parse_arguments() -> argparse.Namespace:
     """Reads the flags and checks them before anything is sampled."""
-    parser = argparse.ArgumentParser(
-        prog="genext-sweep",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("genext-sweep", __doc__)
     add_sampling_flags(parser)
     parser.add_argument("--checkpoints", nargs="+", required=True, metavar="NAME=PATH")
-    parser.add_argument("--references", required=True, help="held-out text, a sentence a line")
+    add_text_flags(parser)
     parser.add_argument(
         "--held-out",
         "--anchor",  # the spelling of version 0.1
         help="other held-out text, measured as if it were samples",
     )
-    parser.add_argument("--train", help="training text, to count copies")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     args = parser.parse_args()
     args.checkpoints = named_checkpoints(args.checkpoints)
@@ -88,7 +79,7 @@ def point_of(
     note.unlink(missing_ok=True)  # or it would tell of samples that are not its own
     made = sample_point(sampling, checkpoint, temperature, top_p, path)
     speed = {name: made[name] for name in ("seconds", "tokens_per_second")}
-    write_whole(note, json.dumps({**wanted, "speed": speed}, indent=1) + "\n")
+    command.write_json(note, **wanted, speed=speed)
     return speed
 
 
@@ -99,15 +90,14 @@ def _digest(path: str | None) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def run(args: argparse.Namespace) -> dict:
-    """Samples and measures every point; returns what sweep.json holds."""
-    references = read_tokens(args.references, at_least=2)
-    known = {token for sentence in references for token in sentence}
-    metrics = TextMetrics(references, read_tokens(args.train) if args.train else None)
+def main() -> None:
+    """The command line."""
+    args = parse_arguments()
+    metrics = TextMetrics.of_flags(args)
     held_out = None
     if args.held_out:
         # As many as samples, since Self-BLEU grows with their number.
-        held_out = metrics.measure(read_samples(args.held_out, known)[: args.num_samples])
+        held_out = metrics.measure(metrics.read(args.held_out)[: args.num_samples])
     systems: dict[str, list[dict]] = {name: [] for name in args.checkpoints}
     total = len(systems) * len(args.points)
     for name, checkpoint in args.checkpoints.items():
@@ -115,7 +105,7 @@ def run(args: argparse.Namespace) -> dict:
             path = args.output / name / f"{point}.txt"
             speed = point_of(args.sampling, checkpoint, temperature, top_p, path)
             row = {"temperature": temperature, "top_p": top_p, "samples": f"{name}/{point}.txt"}
-            systems[name].append(row | speed | metrics.measure(read_samples(path, known)))
+            systems[name].append(row | speed | metrics.measure(metrics.read(path)))
             done = sum(map(len, systems.values()))
             print(
                 f"{name} {point}: {args.num_samples} samples in {speed['seconds']:.1f} s, "
@@ -125,31 +115,21 @@ def run(args: argparse.Namespace) -> dict:
     settings = asdict(args.sampling) | {
         "checkpoints": args.checkpoints,
         "references": args.references,
-        "num_references": len(references),
+        "num_references": len(metrics.references),
         "train": args.train,
         "held_out": args.held_out,
         "encoder": metrics.encoder.name,
     }
-    return {"settings": settings, "held_out": held_out, "systems": systems}
-
-
-def main() -> None:
-    """The command line."""
-    args = parse_arguments()
-    swept = run(args)
-    write_whole(args.output / "sweep.json", json.dumps(swept, indent=1) + "\n")
-    rows = [
-        {"system": name, **point} for name, points in swept["systems"].items() for point in points
-    ]
+    command.write_json(
+        args.output / "sweep.json", settings=settings, held_out=held_out, systems=systems
+    )
+    rows = [{"system": name, **point} for name, points in systems.items() for point in points]
     for order in (3, 4):
-        quality_diversity_curves(
-            pd.DataFrame(rows), order, args.output / f"quality_diversity_{order}.png",
-            swept["held_out"],
-        )  # fmt: skip
-    if swept["held_out"]:
-        rows.append({"system": "held-out text", **swept["held_out"]})
-    table = format_table(rows, COLUMNS, temperature=2, top_p=2)
-    print(table.to_markdown(index=False, disable_numparse=True))
+        path = args.output / f"quality_diversity_{order}.png"
+        quality_diversity_curves(pd.DataFrame(rows), order, path, held_out)
+    if held_out:
+        rows.append({"system": "held-out text", **held_out})
+    print(markdown(format_table(rows, COLUMNS, temperature=2, top_p=2)))
     print(f"\nwrote {args.output}")
 
 

@@ -33,8 +33,14 @@ def read_curves(path: str | Path) -> pd.DataFrame:
     if not rows:
         raise UsageError(f"{path} has no figures: train with --log-format json --log-file {path}")
     curves = pd.DataFrame(rows, columns=["split", "update", "metric", "value"])
+    curves = curves.assign(value=pd.to_numeric(curves["value"], errors="coerce")).dropna()
     # A resumed run logs some updates twice; the later one counts.
     return curves.drop_duplicates(["split", "update", "metric"], keep="last", ignore_index=True)
+
+
+def by_update(curves: pd.DataFrame) -> pd.DataFrame:
+    """The same with a row an update, and columns ``(split, metric)``."""
+    return curves.pivot(index="update", columns=["split", "metric"], values="value").sort_index()
 
 
 def _rows(figures: dict):
@@ -42,12 +48,6 @@ def _rows(figures: dict):
     if "train_num_updates" in figures:
         return  # epoch means, which the finer train_inner lines already show
     updates = figures.get("valid_num_updates" if valid else "num_updates")
-    if updates is None:
-        return
-    for name, value in figures.items():
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            continue
+    for name, value in figures.items() if updates is not None else ():
         metric = name.removeprefix("valid_") if valid else name
-        yield "valid" if valid else "train", int(float(updates)), metric, number
+        yield "valid" if valid else "train", int(float(updates)), metric, value

@@ -8,13 +8,12 @@ writes translations/dbam/greedy.txt, …, a line a sentence, and to the JSON a p
 ``decoding``, ``translations`` and ``sentences_per_second``. What fairseq-generate would print.
 """
 
-import argparse
-import json
 import re
 import shlex
 from pathlib import Path
 
 from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.checkpoints import require_checkpoint
 from fairseq_genext.evaluation.generation import generate
 from fairseq_genext.files import write_whole
@@ -37,11 +36,7 @@ def named_decodings(given: list[str]) -> dict[str, list[str]]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fairseq_genext.evaluation.translate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("translate", __doc__)
     parser.add_argument("data", help="binarised data folder")
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--split", default="test")
@@ -66,7 +61,7 @@ def main() -> None:
         speed = len(made.texts) / made.seconds
         points.append({"decoding": name, "translations": str(path), "sentences_per_second": speed})
         print(f"{path}: {len(made.texts)} sentences, {speed:.1f} a second", flush=True)
-    write_whole(args.json, json.dumps({"settings": {}, "points": points}, indent=1) + "\n")
+    command.write_json(args.json, settings={}, points=points)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@
 prints them as JSON, under ``copy_of_source`` those of the source taken for its own translation.
 """
 
-import argparse
 import json
 from pathlib import Path
 
 from sacrebleu.metrics import BLEU, CHRF
 
 from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation import command
 from fairseq_genext.files import read_lines
 
 
@@ -42,10 +42,7 @@ def read_aligned(path: str | Path, references: list[str]) -> list[str]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fairseq_genext.evaluation.translation",
-        description=__doc__.splitlines()[0],
-    )
+    parser = command.parser("translation", __doc__)
     parser.add_argument("--hypotheses", required=True, help="translations, a line a sentence")
     parser.add_argument("--references", required=True, help="right translations, in the same order")
     parser.add_argument("--source", help="what was translated, to score copying it")

@@ -7,7 +7,6 @@ as JSON: its perplexity, and the logarithm of that in nats and in bits. --json w
 as evaluation.sample does for a checkpoint.
 """
 
-import argparse
 import json
 import math
 from collections import Counter
@@ -15,7 +14,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from fairseq_genext.errors import UsageError
+from fairseq_genext.errors import require_positive
+from fairseq_genext.evaluation import command
 from fairseq_genext.files import read_tokens, write_whole
 
 END, UNKNOWN = "</s>", "<unk>"
@@ -66,9 +66,7 @@ class UnigramModel:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fairseq_genext.evaluation.unigram", description=__doc__.splitlines()[0]
-    )
+    parser = command.parser("unigram", __doc__)
     parser.add_argument("train", help="training text in pieces")
     parser.add_argument("held_out", help="held-out text in pieces")
     parser.add_argument("--samples", required=True, help="file to write samples to, in plain text")
@@ -76,8 +74,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", help="file to write the samples' name and the perplexity to")
     args = parser.parse_args()
-    if args.number < 1:
-        raise UsageError(f"--number is {args.number}; it must be greater than 0")
+    require_positive(args, "number")
     model = UnigramModel(read_tokens(args.train))
     perplexity = model.perplexity(read_tokens(args.held_out))
     # Pieces carry their blanks as a mark, so text comes back by joining them.
@@ -86,20 +83,11 @@ def main() -> None:
         for pieces in model.sample(args.number, args.seed)
     ]
     write_whole(args.samples, "".join(f"{text}\n" for text in texts))
-    figures = {
-        "perplexity": perplexity,
-        "nats_per_token": math.log(perplexity),
-        "bits_per_token": math.log2(perplexity),
-    }
-    print(json.dumps(figures))
+    nats, bits = math.log(perplexity), math.log2(perplexity)
+    print(json.dumps({"perplexity": perplexity, "nats_per_token": nats, "bits_per_token": bits}))
     if args.json:
-        point = {
-            "temperature": 1.0,
-            "top_p": 1.0,
-            "samples": args.samples,
-            "perplexity": perplexity,
-        }
-        write_whole(args.json, json.dumps({"points": [point]}, indent=1) + "\n")
+        point = {"temperature": 1.0, "top_p": 1.0, "samples": args.samples}
+        command.write_json(args.json, points=[point | {"perplexity": perplexity}])
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ use rule measure as measure_images with:
         run=runs_of("images", "train"),
     params:
         command=lambda wildcards, input, output: (
-            f"measure_images {IMAGES} --samples {input} --output {output} "
+            f"image_quality {IMAGES} {input} --points {output} "
             "--held-out measured/held_out_images.json"
         ),
-        code=code("evaluation/image_quality.py", "evaluation/measure_images.py", "evaluation/metrics/*.py"),
+        code=code("evaluation/image_quality.py", "evaluation/metrics/*.py"),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import stats
 
 
 def half_width(
@@ -24,12 +25,14 @@ def half_width(
         resamples: number of resamples with replacement.
         seed: seed of the resampling.
     """
-    draw = np.random.default_rng(seed)
-    values = np.asarray(values, dtype=float)
-    weights = np.ones_like(values) if weights is None else np.asarray(weights, dtype=float)
-    means = []
-    for _ in range(resamples):
-        picked = draw.integers(len(values), size=len(values))
-        means.append(values[picked].sum() / weights[picked].sum())
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(high - low) / 2
+    weights = np.ones(len(values)) if weights is None else weights
+    found = stats.bootstrap(
+        (values, weights),
+        lambda values, weights, axis: values.sum(axis=axis) / weights.sum(axis=axis),
+        paired=True,
+        n_resamples=resamples,
+        batch=100,
+        method="percentile",
+        random_state=np.random.default_rng(seed),
+    )
+    return float(found.confidence_interval.high - found.confidence_interval.low) / 2

@@ -52,10 +52,8 @@ def ngram_divergence(
     It sees missing and overused words, as dropped modes are, but nothing longer than the n-gram:
     at order 1, shuffled words score as well as text.
     """
-    counted = []
-    for text in (samples, references):
-        counts: Counter = Counter()
-        for sentence in text:
-            counts.update(ngrams(sentence, order))
-        counted.append(counts)
-    return jensen_shannon(*counted)
+    counts = (
+        Counter(gram for sentence in text for gram in ngrams(sentence, order).elements())
+        for text in (samples, references)
+    )
+    return jensen_shannon(*counts)

@@ -20,9 +20,11 @@ Both depend on the tokens, so only scores over the same dictionary and pieces ca
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from fairseq import utils
-from fairseq.data.data_utils import collate_tokens
+from fairseq.data.data_utils import batch_by_size
+from fairseq.data.monolingual_dataset import collate
 from fairseq.sequence_scorer import SequenceScorer
 from torch import Tensor
 
@@ -80,25 +82,22 @@ class ScoringLM:
     def nll(self, sentences: Sequence[str]) -> tuple[list[float], list[int]]:
         """Negative log-likelihood of every sentence in nats, and its number of tokens."""
         encoded = [self.encode(sentence) for sentence in sentences]
-        by_length = sorted(range(len(encoded)), key=lambda index: len(encoded[index]))
+        lengths = [len(tokens) for tokens in encoded]
+        batches = batch_by_size(
+            np.argsort(lengths, kind="stable"),
+            num_tokens_fn=lengths.__getitem__,
+            max_tokens=max(MAX_TOKENS, *lengths),
+        )
         scorer = SequenceScorer(self.dictionary)
         costs = [0.0] * len(encoded)
-        for batch in _batches(by_length, encoded):
-            sample = utils.move_to_cuda(self._collate([encoded[i] for i in batch]), self.device)
+        for batch in batches:
+            # fairseq starts a sentence from the end of the one before it.
+            rows = [{"id": i, "source": encoded[i].roll(1), "target": encoded[i]} for i in batch]
+            sample = collate(rows, self.dictionary.pad(), self.dictionary.eos())
+            sample = utils.move_to_cuda(sample, self.device)
             for index, (scored,) in zip(batch, scorer.generate([self.model], sample), strict=True):
                 costs[index] = -float(scored["positional_scores"].double().sum())
-        return costs, [len(tokens) for tokens in encoded]
-
-    def _collate(self, batch: list[Tensor]) -> dict:
-        pad, eos = self.dictionary.pad(), self.dictionary.eos()
-        return {
-            "net_input": {
-                # fairseq starts a sentence from the end of the one before it.
-                "src_tokens": collate_tokens(batch, pad, eos, move_eos_to_beginning=True),
-                "src_lengths": torch.tensor([len(tokens) for tokens in batch]),
-            },
-            "target": collate_tokens(batch, pad, eos),
-        }
+        return costs, lengths
 
 
 def lm_score(scorer: ScoringLM, sentences: Sequence[str]) -> tuple[float, float]:
@@ -110,13 +109,18 @@ def lm_score(scorer: ScoringLM, sentences: Sequence[str]) -> tuple[float, float]
     return sum(costs) / sum(lengths), half_width(costs, lengths)
 
 
-def _batches(order: list[int], encoded: list[Tensor]):
-    # The order is from short to long, so the last sentence of a batch is its longest.
-    batch: list[int] = []
-    for index in order:
-        if batch and (len(batch) + 1) * len(encoded[index]) > MAX_TOKENS:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
+def lm_scores(
+    samples: list[list[str]],
+    references: list[list[str]],
+    scorer: ScoringLM | None,
+    reverse: ScoringLM | None,
+) -> dict[str, float]:
+    """``lm_score`` of samples and ``reverse_lm_score`` of references, each with ``…_ci``."""
+    figures: dict[str, float] = {}
+    for name, by, text in (
+        ("lm_score", scorer, samples), ("reverse_lm_score", reverse, references),
+    ):  # fmt: skip
+        if by is not None:
+            mean, interval = lm_score(by, [" ".join(tokens) for tokens in text])
+            figures |= {name: mean, f"{name}_ci": interval}
+    return figures

@@ -2,34 +2,12 @@
 
 from collections.abc import Sequence
 
-from fairseq_genext.evaluation.metrics import mauve_score
 from fairseq_genext.evaluation.metrics.bootstrap import half_width
 from fairseq_genext.evaluation.metrics.divergence import length_divergence, ngram_divergence
 from fairseq_genext.evaluation.metrics.diversity import copies, distinct, duplicate_share
-from fairseq_genext.evaluation.metrics.encoders import Encoder
-from fairseq_genext.evaluation.metrics.frechet import frechet_distance
 from fairseq_genext.evaluation.metrics.ngram_bleu import bleu_scores, mean_scores, self_bleu_scores
 
 ORDERS = (2, 3, 4, 5)
-
-# What every figure is called in a table, with the direction that is better.
-HEADINGS = {
-    "num_samples": "samples",
-    **{f"bleu_{order}": f"BLEU-{order} ↑" for order in ORDERS},
-    **{f"self_bleu_{order}": f"Self-BLEU-{order} ↓" for order in ORDERS},
-    "distinct_1": "distinct-1 ↑",
-    "distinct_2": "distinct-2 ↑",
-    "duplicates": "duplicates ↓",
-    "copied": "copied from training",
-    "mean_length": "mean length in tokens",
-    "length_divergence": "length divergence ↓",
-    "unigram_divergence": "1-gram divergence ↓",
-    "bigram_divergence": "2-gram divergence ↓",
-    "frechet": "Fréchet distance ↓",
-    "mauve": "MAUVE ↑",
-    "lm_score": "LM score, nats a token ↓",
-    "reverse_lm_score": "reverse LM score, nats a token ↓",
-}
 
 
 def measure(
@@ -70,16 +48,3 @@ def measure(
     for order, name in ((1, "unigram"), (2, "bigram")):
         figures[f"{name}_divergence"] = ngram_divergence(samples, references, order)
     return figures
-
-
-def measure_embeddings(
-    samples: list[list[str]], references: list[list[str]], encoder: Encoder
-) -> dict[str, float | None]:
-    """``frechet`` and ``mauve`` (see those files); ``mauve`` is None without mauve-text."""
-    first, second = (
-        encoder.encode([" ".join(tokens) for tokens in text]) for text in (samples, references)
-    )
-    return {
-        "frechet": frechet_distance(first, second),
-        "mauve": mauve_score.mauve_score(first, second) if mauve_score.is_installed() else None,
-    }

@@ -1,10 +1,15 @@
-"""Measures several texts against one set of references, which are encoded once."""
+"""Measures several texts against one set of references, which are read and encoded once."""
+
+import argparse
+from pathlib import Path
 
 import numpy as np
 
+from fairseq_genext.evaluation.metrics import mauve_score
 from fairseq_genext.evaluation.metrics.encoders import build_encoder
 from fairseq_genext.evaluation.metrics.frechet import frechet_distance
 from fairseq_genext.evaluation.metrics.samples import measure
+from fairseq_genext.files import read_samples, read_tokens
 
 
 class TextMetrics:
@@ -13,23 +18,59 @@ class TextMetrics:
     Args:
         references: held-out text.
         train: training text, or None.
+        encoder: as ``build_encoder`` knows it, or ``none``.
 
     Attributes:
-        encoder: of sentences, fitted on the references.
+        encoder: of sentences; None without one.
         embedded: the references' embeddings, ``(references, dim)``.
     """
 
-    def __init__(self, references: list[list[str]], train: list[list[str]] | None) -> None:
+    def __init__(
+        self, references: list[list[str]], train: list[list[str]] | None, encoder: str = "lsa"
+    ) -> None:
         self.references = references
         self.train = train
-        self.encoder = build_encoder("lsa", [" ".join(tokens) for tokens in references])
-        self.embedded = self.embed(references)
+        self.known = {token for sentence in references for token in sentence}
+        self.encoder = None
+        if encoder != "none":
+            self.encoder = build_encoder(encoder, [" ".join(tokens) for tokens in references])
+            self.embedded = self.embed(references)
+
+    @classmethod
+    def of_flags(cls, args: argparse.Namespace, encoder: str = "lsa") -> "TextMetrics":
+        """Against the files of ``add_text_flags``.
+
+        Raises:
+            UsageError: as ``read_tokens``.
+        """
+        train = read_tokens(args.train) if args.train else None
+        return cls(read_tokens(args.references, at_least=2), train, encoder)
+
+    def read(self, path: str | Path) -> list[list[str]]:
+        """Samples of a file; raises UsageError as ``files.read_samples``."""
+        return read_samples(path, self.known)
 
     def embed(self, texts: list[list[str]]) -> np.ndarray:
         """Embeddings, ``(texts, dim)``."""
         return self.encoder.encode([" ".join(tokens) for tokens in texts])
 
-    def measure(self, texts: list[list[str]]) -> dict[str, float]:
-        """Figures of ``samples.measure``, and ``frechet``."""
-        figures = measure(texts, self.references, self.train)
-        return figures | {"frechet": frechet_distance(self.embed(texts), self.embedded)}
+    def measure(self, texts: list[list[str]], mauve: bool = False) -> dict[str, float | None]:
+        """Figures of ``samples.measure``, with an encoder ``frechet``, where asked for ``mauve``.
+
+        ``mauve`` is None where mauve-text is not installed.
+        """
+        figures: dict = measure(texts, self.references, self.train)
+        if self.encoder is not None:
+            embedded = self.embed(texts)
+            figures["frechet"] = frechet_distance(embedded, self.embedded)
+            if mauve:
+                installed = mauve_score.is_installed()
+                score = mauve_score.mauve_score(embedded, self.embedded) if installed else None
+                figures["mauve"] = score
+        return figures
+
+
+def add_text_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags that name what texts are measured against."""
+    parser.add_argument("--references", required=True, help="held-out text, a sentence a line")
+    parser.add_argument("--train", help="training text, to count copies")

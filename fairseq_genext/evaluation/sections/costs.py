@@ -8,27 +8,13 @@ from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.results import Results
 from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.sections.quality import leading
-from fairseq_genext.evaluation.tables import format_table
+from fairseq_genext.evaluation.tables import columns, format_table, known
 
-COLUMNS = {
-    "name": "system",
-    "parameters": "parameters",
-    "generator_parameters": "of the generator",
-    "updates": "updates",
-    "seconds": "training s",
-    "processor_seconds": "processor s",
-    "tokens_seen": "tokens seen",
-    "peak_memory_mib": "peak memory, MiB",
-    "training_tokens_per_second": "trained tokens/s ↑",
-    "sampling_tokens_per_second": "sampled tokens/s ↑",
-}
-FIGURES = list(COLUMNS)[1:]
-STEP_COLUMNS = {
-    "step": "step",
-    "seconds": "s",
-    "processor_seconds": "processor s",
-    "peak_memory_mib": "peak memory, MiB",
-}
+FIGURES = (
+    "parameters", "generator_parameters", "updates", "seconds", "processor_seconds", "tokens_seen",
+    "peak_memory_mib", "training_tokens_per_second", "sampling_tokens_per_second",
+)  # fmt: skip
+STEP_FIGURES = {"s": "seconds", "cpu_time": "processor_seconds", "max_rss": "peak_memory_mib"}
 TOLD = (
     ("seconds", "{} s of training"),
     ("tokens_seen", "{} tokens seen"),
@@ -66,35 +52,31 @@ def steps(folder: Path) -> list[dict]:
     rows = []
     for path in sorted((folder / "benchmarks").glob("*.tsv")):
         try:
-            last = pd.read_csv(path, sep="\t").iloc[-1]
-            found = {name: last[column] for name, column in zip(
-                ("seconds", "processor_seconds", "peak_memory_mib"), ("s", "cpu_time", "max_rss"),
-                strict=True,
-            )}  # fmt: skip
+            last = pd.read_csv(path, sep="\t")[list(STEP_FIGURES)].iloc[-1]
         except (KeyError, IndexError, ValueError):
             raise UsageError(f"{path} is no benchmark file of Snakemake") from None
         # A step that is over at once has no memory, written as - or NA.
-        numbers = {name: pd.to_numeric(value, errors="coerce") for name, value in found.items()}
-        known = {name: float(value) if pd.notna(value) else None for name, value in numbers.items()}
-        rows.append({"step": path.stem, **known})
+        figures = pd.to_numeric(last.rename(STEP_FIGURES), errors="coerce")
+        rows.append({"step": path.stem, **known(figures)})
     return rows
 
 
 def build(results: Results, folder: Path) -> page.Section:
     """The section."""
     rows = [
-        {"name": system.label} | {figure: results.text(name, figure) for figure in FIGURES}
+        {"system": system.label} | {figure: results.text(name, figure) for figure in FIGURES}
         for name, system in results.systems.items()
+        if any(results.values(name, figure) for figure in FIGURES)
     ]
-    known = [row for row in rows if any(row[figure] is not None for figure in FIGURES)]
-    blocks = [page.Table(format_table(known, COLUMNS)), page.Paragraph(EXPLANATION)]
+    frame = format_table(rows, columns("system", *FIGURES))
+    blocks = [page.Table(frame), page.Paragraph(EXPLANATION)]
     made = steps(results.folder)
     if made:
         seconds = sum(row["seconds"] or 0 for row in made)
-        frame = format_table(made, STEP_COLUMNS, seconds=1, processor_seconds=1)
-        blocks.append(
-            page.Table(frame, folded=f"Every step ({len(made)}, {seconds:,.0f} s in all)")
-        )
+        headings = columns("step", *STEP_FIGURES.values(), seconds="s")
+        frame = format_table(made, headings, seconds=1, processor_seconds=1)
+        folded = f"Every step ({len(made)}, {seconds:,.0f} s in all)"
+        blocks.append(page.Table(frame, folded=folded))
     figures = {
         "systems": {name: results.summary(name, FIGURES) for name in results.systems},
         "steps": made,

@@ -6,6 +6,7 @@ al. 2020, https://arxiv.org/abs/1811.02549).
 
 import json
 import statistics
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +16,13 @@ from fairseq_genext.evaluation.quality_diversity import quality_diversity_curves
 from fairseq_genext.evaluation.results import HELD_OUT, Results, System
 from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.seeds import SIDES, one_seed, sign_of_mean, spread
-from fairseq_genext.evaluation.tables import format_table
+from fairseq_genext.evaluation.tables import columns, format_table
 
 ORDERS = (3, 4)
-COLUMNS = {
-    "name": "GAN",
-    "curve": "temperature curve of",
-    "seeds": "seeds",
-    "gap": "BLEU-3 less the curve's",
-    "verdict": "verdict",
-}
+COLUMNS = columns(
+    "GAN", "curve", "seeds", "gap", "verdict", curve="temperature curve of",
+    gap="BLEU-3 less the curve's",
+)  # fmt: skip
 EXPLANATION = (
     "Filled marks on a line are temperatures, the large one temperature 1 with bars of one "
     "deviation; open marks are top-p at temperature 1. The star is held-out text: good samples are "
@@ -50,10 +48,8 @@ def bleu_on_curve(curve: list[dict], self_bleu: float) -> float | None:
         None outside the curve, which is not extrapolated.
     """
     points = sorted((p["self_bleu_3"], p["bleu_3"]) for p in curve if p.get("top_p", 1) == 1)
-    places, heights = zip(*points, strict=True)
-    if not places[0] <= self_bleu <= places[-1]:
-        return None
-    return float(np.interp(self_bleu, places, heights))
+    found = np.interp(self_bleu, *zip(*points, strict=True), left=np.nan, right=np.nan)
+    return None if np.isnan(found) else float(found)
 
 
 def curve_gaps(results: Results, systems: list[System]) -> list[dict]:
@@ -64,20 +60,18 @@ def curve_gaps(results: Results, systems: list[System]) -> list[dict]:
     outside the curve.
     """
     rows = []
-    for gan in (system for system in systems if system.family == "gan"):
-        for other in (system for system in systems if system.family == "likelihood"):
-            gaps = []
-            for seed in (seed for seed in gan.seeds if seed in other.seeds):
-                point = results.at_temperature_1(gan.name, seed)
-                height = bleu_on_curve(results.points[other.name][seed], point["self_bleu_3"])
-                if height is not None:
-                    gaps.append(point["bleu_3"] - height)
-            row = {"system": gan.name, "curve": other.name, "gap": gaps, "sign": None}
-            row["verdict"] = "outside the curve"
-            if gaps:
-                row["sign"] = sign_of_mean(gaps)
-                row["verdict"] = SIDES[row["sign"]] + one_seed(gaps)
-            rows.append(row)
+    gans, others = ([s for s in systems if s.family == f] for f in ("gan", "likelihood"))
+    for gan, other in product(gans, others):
+        gaps = []
+        for seed in (seed for seed in gan.seeds if seed in other.seeds):
+            point = results.at_temperature_1(gan.name, seed)
+            height = bleu_on_curve(results.points[other.name][seed], point["self_bleu_3"])
+            if height is not None:
+                gaps.append(point["bleu_3"] - height)
+        sign = sign_of_mean(gaps) if gaps else None
+        verdict = SIDES[sign] + one_seed(gaps) if gaps else "outside the curve"
+        row = {"system": gan.name, "curve": other.name, "gap": gaps}
+        rows.append(row | {"sign": sign, "verdict": verdict})
     return rows
 
 
@@ -89,15 +83,14 @@ def mean_curves(results: Results, systems: list[System]) -> pd.DataFrame:
     chosen = table[
         table["system"].isin(order) & table["figure"].isin(names) & table["temperature"].notna()
     ]
-    points = chosen.groupby(
-        ["system", "family", "temperature", "top_p", "figure"], sort=False, observed=True
-    )["value"]  # fmt: skip
-    wide = points.agg(["mean", "std", "count"]).unstack("figure")
+    points = chosen.groupby(["system", "family", "temperature", "top_p", "figure"], sort=False)
+    wide = points["value"].agg(["mean", "std", "count"]).unstack("figure")
     curves = wide["mean"].join(wide["std"].add_suffix("_sd"))
     curves.insert(0, "seeds", wide["count"].min(axis=1).astype(int))
-    curves = curves.reset_index()
-    curves["order"] = curves["system"].map(order.index)
-    return curves.sort_values(["order", "temperature", "top_p"]).drop(columns="order")
+    return curves.reset_index().sort_values(
+        ["system", "temperature", "top_p"],
+        key=lambda column: column.map(order.index) if column.name == "system" else column,
+    )
 
 
 def finding(results: Results, gaps: list[dict]) -> list[tuple[str, str]]:
@@ -116,11 +109,8 @@ def finding(results: Results, gaps: list[dict]) -> list[tuple[str, str]]:
         sides[SIDES[worst["sign"]]].append(told)
     sides["above"] = sides["above"] or ["no GAN"]
     told = "; ".join(f"{side}: {', '.join(names)}" for side, names in sides.items() if names)
-    told = (
-        "GANs against likelihood models at the temperature that is as varied (BLEU-3 at equal "
-        f"Self-BLEU-3); {told}."
-    )
-    return [("Both at once", told)]
+    question = "GANs against likelihood models at the temperature that is as varied"
+    return [("Both at once", f"{question} (BLEU-3 at equal Self-BLEU-3); {told}.")]
 
 
 def build(results: Results, folder: Path) -> page.Section:
@@ -128,7 +118,7 @@ def build(results: Results, folder: Path) -> page.Section:
     systems = results.of_kind("sentences", "curves")
     curves, gaps = mean_curves(results, systems), curve_gaps(results, systems)
     labelled = curves.assign(system=curves["system"].map(results.label))
-    held_out = results.at_temperature_1(HELD_OUT, None) if HELD_OUT in results.points else None
+    held_out = results.at_temperature_1(HELD_OUT, None)
     captions = {}
     for order in ORDERS:
         name = f"curves_{order}.png"
@@ -136,18 +126,13 @@ def build(results: Results, folder: Path) -> page.Section:
         captions[name] = f"Quality against sameness, n-grams up to {order}, mean over seeds"
     blocks = [page.Pictures(captions), page.Paragraph(EXPLANATION)]
     rows = [
-        {
-            "name": results.label(row["system"]), "curve": results.label(row["curve"]),
-            "seeds": str(len(row["gap"])), "gap": spread(row["gap"], signed=True),
-            "verdict": row["verdict"],
-        }
+        row | {"GAN": results.label(row["system"]), "curve": results.label(row["curve"])}
+        | {"seeds": str(len(row["gap"])), "gap": spread(row["gap"], signed=True)}
         for row in gaps
     ]  # fmt: skip
     if rows:
-        blocks += [
-            page.Table(format_table(rows, COLUMNS), words=True),
-            page.Paragraph(EXPLANATION_OF_GAPS),
-        ]
+        table = page.Table(format_table(rows, COLUMNS), words=True)
+        blocks += [table, page.Paragraph(EXPLANATION_OF_GAPS)]
     figures = {"gaps": gaps, "curves": json.loads(curves.to_json(orient="records"))}
     title = "The same systems at other temperatures"
     return page.Section(title, blocks, figures, finding(results, gaps))

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from fairseq_genext.evaluation.results import Results, System
 from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.seeds import one_seed, sign_of_mean, spread
@@ -9,15 +11,12 @@ from fairseq_genext.evaluation.tables import format_table
 
 TITLE = "What adversarial training changed"
 FIGURES = ("bleu_3", "self_bleu_3")
+WHEN = ("before", "after", "difference")
 COLUMNS = {
-    "name": "GAN",
+    "GAN": "GAN",
     "start": "started from",
-    "bleu_3 before": "BLEU-3 before",
-    "bleu_3 after": "after",
-    "bleu_3 difference": "difference",
-    "self_bleu_3 before": "Self-BLEU-3 before",
-    "self_bleu_3 after": "after",
-    "self_bleu_3 difference": "difference",
+    **{f"bleu_3 {when}": f"BLEU-3 {when}" for when in WHEN},
+    **{f"self_bleu_3 {when}": f"Self-BLEU-3 {when}" for when in WHEN},
     "verdict": "better BLEU-3 at no worse Self-BLEU-3",
 }
 EXPLANATION = (
@@ -38,12 +37,11 @@ def gains(results: Results, systems: list[System]) -> list[dict]:
             continue
         row: dict = {"system": system.name, "start": system.start}
         for figure in FIGURES:
-            before, after = (
-                [results.values(name, figure)[seed] for seed in system.seeds]
-                for name in (system.start, system.name)
-            )
-            row[figure] = {"before": before, "after": after}
-            row[figure]["difference"] = [b - a for a, b in zip(before, after, strict=True)]
+            names = {"before": system.start, "after": system.name}
+            values = pd.DataFrame({when: results.values(n, figure) for when, n in names.items()})
+            values = values.loc[system.seeds]
+            values["difference"] = values["after"] - values["before"]
+            row[figure] = values.to_dict("list")
         quality, sameness = (sign_of_mean(row[figure]["difference"]) for figure in FIGURES)
         row["better"] = quality > 0 and sameness <= 0
         reasons = []
@@ -59,36 +57,31 @@ def gains(results: Results, systems: list[System]) -> list[dict]:
 
 def finding(results: Results, found: list[dict]) -> list[tuple[str, str]]:
     """How many GANs are better than their start, and by how much."""
-    if not found:
-        return []
     better = [
         f"{results.label(row['system'])} {spread(row['bleu_3']['difference'], signed=True)}"
         for row in found
         if row["better"]
     ]
     alone = one_seed(min((row["bleu_3"]["difference"] for row in found), key=len))
-    told = (
-        f"after likelihood, it gave better BLEU-3 at no worse Self-BLEU-3 in {len(better)} of "
-        f"{len(found)} GANs{': ' if better else ''}{', '.join(better)}{alone}."
-    )
+    told = f"{len(better)} of {len(found)} GANs{': ' if better else ''}{', '.join(better)}{alone}."
+    told = f"after likelihood, it gave better BLEU-3 at no worse Self-BLEU-3 in {told}"
     return [("Adversarial training", told)]
 
 
 def build(results: Results, folder: Path) -> page.Section:
     """The section."""
     found = gains(results, results.of_kind("sentences", "gains"))
+    if not found:
+        return page.Section(TITLE, [page.Paragraph("No GAN here starts from another system.")], {})
     rows = [
-        {"name": results.label(row["system"]), "start": results.label(row["start"])}
+        {"GAN": results.label(row["system"]), "start": results.label(row["start"])}
         | {"verdict": row["verdict"]}
         | {
             f"{figure} {when}": spread(row[figure][when], signed=when == "difference")
             for figure in FIGURES
-            for when in ("before", "after", "difference")
+            for when in WHEN
         }
         for row in found
     ]
-    if not found:
-        return page.Section(TITLE, [page.Paragraph("No GAN here starts from another system.")], {})
     blocks = [page.Table(format_table(rows, COLUMNS), words=True), page.Paragraph(EXPLANATION)]
-    said = finding(results, found)
-    return page.Section(TITLE, blocks, {"systems": found}, said)
+    return page.Section(TITLE, blocks, {"systems": found}, finding(results, found))

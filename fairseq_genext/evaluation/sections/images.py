@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from fairseq_genext.data.images import read_split
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.image_grid import write_grid
@@ -15,16 +17,13 @@ def findings(rows: list[dict], held_out: dict) -> list[str]:
     """The last checkpoint against real images, whether classes are left out, the best distance."""
     last = rows[-1]
     best = min(rows, key=lambda row: row["frechet"])
-    said = [
-        f"After {last['updates']:,} updates: Fréchet distance {last['frechet']:.2f} "
-        f"(held-out real images {held_out['frechet']:.2f})."
-    ]
+    distance = f"{last['frechet']:.2f} (held-out real images {held_out['frechet']:.2f})"
+    said = [f"After {last['updates']:,} updates: Fréchet distance {distance}."]
     if "verdict" in last:
         said.append(f"{last['verdict'][0].upper()}{last['verdict'][1:]}.")
     if best is not last:
-        said.append(
-            f"The best distance, {best['frechet']:.2f}, was reached after {best['updates']:,}."
-        )
+        told = f"The best distance, {best['frechet']:.2f}, was reached after"
+        said.append(f"{told} {best['updates']:,}.")
     return said
 
 
@@ -36,27 +35,22 @@ def draw(rows: list[dict], held_out: dict, path: Path) -> None:
         held_out: the same figures of held-out real images.
         path: PNG to write.
     """
-    panels = 2 if "shares" in held_out else 1
+    table = pd.DataFrame(rows).set_index("updates")
+    shares = pd.DataFrame([row.get("shares", {}) for row in rows], table.index)
+    panels = 2 if len(shares.columns) else 1
     size = {"figsize": (5 * panels, 4), "squeeze": False}
     with picture(path, 1, panels, **size) as (_, grid):
         distance, *rest = grid[0]
-        updates = [row["updates"] for row in rows]
-        distances = [row["frechet"] for row in rows]
-        distance.plot(updates, distances, "o-", label="samples", markersize=4)
-        distance.axhline(
-            held_out["frechet"], color="black", linestyle="--", linewidth=1, label="held-out real"
-        )
-        distance.set(xlabel="updates", ylabel="Fréchet distance", yscale="log")
-        distance.legend(fontsize=8)
+        table["frechet"].plot(ax=distance, style="o-", label="samples", markersize=4)
+        real = {"color": "black", "linestyle": "--", "label": "held-out real"}
+        distance.axhline(held_out["frechet"], linewidth=1, **real)
+        distance.set(ylabel="Fréchet distance", yscale="log")
+        distance.legend()
         for axes in rest:
-            for label in held_out["shares"]:
-                shares = [row["shares"][label] for row in rows]
-                axes.plot(updates, shares, "o-", label=label, markersize=3)
+            shares.plot(ax=axes, style="o-", markersize=3)
             axes.axhline(LEAST_SHARE, color="black", linestyle=":", linewidth=1)
-            axes.set(xlabel="updates", ylabel="share of the class")
+            axes.set(ylabel="share of the class")
             axes.legend(fontsize=7, ncols=2, title="class", title_fontsize=7)
-        for axes in (distance, *rest):
-            axes.grid(alpha=0.3)
 
 
 def build(results: Results, folder: Path) -> page.Section:
@@ -70,10 +64,7 @@ def build(results: Results, folder: Path) -> page.Section:
     write_grid(real.pixels, folder / "grid_real.png")
     blocks, figures, said = [], {}, []
     for number, system in enumerate(systems, start=1):
-        by_seed = {
-            seed: sorted(points, key=lambda point: point["updates"])
-            for seed, points in results.points[system.name].items()
-        }
+        by_seed = results.points[system.name]
         first = by_seed[system.seeds[0]]
         grids = {}
         for point in first:
@@ -85,18 +76,15 @@ def build(results: Results, folder: Path) -> page.Section:
         caption = "Quality over training"
         if "shares" in held_out:
             caption += f"; dotted: {LEAST_SHARE:.0%} of the samples"
-        rows = [
-            point | {"name": f"{point['updates']:,} updates{told}"}
-            for seed, points in by_seed.items()
-            for told in [f", seed {seed}" if len(by_seed) > 1 else ""]
-            for point in points
-        ]
-        real_row = held_out | {"name": results.label(HELD_OUT_IMAGES)}
+        rows = [held_out]
+        for seed, points in by_seed.items():
+            told = f", seed {seed}" if len(by_seed) > 1 else ""
+            rows += [point | {"name": point["name"] + told} for point in points]
         about = system.label if len(systems) > 1 else ""
         said += [(about, line) for line in findings(first, held_out)]
         blocks += [page.Heading(about)] * bool(about) + [
             page.Pictures(grids),
-            page.Table(table([real_row, *rows]), words=True),
+            page.Table(table(rows), words=True),
             page.Pictures({f"images_{number}.png": caption}),
         ]
         figures[system.name] = {
@@ -108,9 +96,8 @@ def build(results: Results, folder: Path) -> page.Section:
         f"checkpoint, not chosen, from the same noise. {settings['explanation']}"
     )
     figures = {"settings": settings, "held_out": _without_file(held_out), "systems": figures}
-    return page.Section(
-        "Images over training", [explanation, *blocks, *page.notes(systems)], figures, said
-    )
+    blocks = [explanation, *blocks, *page.notes(systems)]
+    return page.Section("Images over training", blocks, figures, said)
 
 
 def _without_file(point: dict) -> dict:

@@ -4,29 +4,21 @@ import statistics
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.plots import picture
 from fairseq_genext.evaluation.results import Results, System
 from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.seeds import sign_of_mean, spread
-from fairseq_genext.evaluation.tables import format_table
+from fairseq_genext.evaluation.tables import columns, format_table
 
-COLUMNS = {
-    "name": "system",
-    "temperature": "temperature",
-    "oracle_nll": "NLL_oracle ↓",
-    "gain": "below its start",
-    "published": "published",
-    "test_nll": "NLL_test ↓",
-    "below_curve": "below the likelihood curve",
-    "self_bleu_2": "Self-BLEU-2",
-    "duplicates": "duplicates",
-    "updates": "updates",
-    "checkpoint_updates": "chosen at",
-    "seconds": "training s",
-}
+COLUMNS = columns(
+    "system", "temperature", "oracle_nll", "gain", "published", "test_nll", "below_curve",
+    "self_bleu_2", "duplicates", "updates", "checkpoint_updates", "seconds",
+)  # fmt: skip
 MEASURED = ("oracle_nll", "test_nll", "self_bleu_2", "duplicates")
+COSTS = ("updates", "seconds", "checkpoint_updates")
 SIDES = {1: "Better than", 0: "Within error of", -1: "Worse than"}
 EXPLANATION = (
     "NLL_oracle: nats a token of {:,} samples under the oracle. NLL_test: nats a token of the "
@@ -43,38 +35,34 @@ def below_curve(point: dict, points: list[dict]) -> float | None:
     on both figures. None where it does not reach so far.
     """
     kept = [
-        one
+        (one["test_nll"], one["oracle_nll"])
         for one in points
         if not any(
             other["test_nll"] < one["test_nll"] and other["oracle_nll"] < one["oracle_nll"]
             for other in points
         )
     ]
-    kept.sort(key=lambda one: one["test_nll"])
-    places = [one["test_nll"] for one in kept]
-    if not places[0] <= point["test_nll"] <= places[-1]:
-        return None
-    heights = [one["oracle_nll"] for one in kept]
-    return float(np.interp(point["test_nll"], places, heights)) - point["oracle_nll"]
+    places, heights = zip(*sorted(kept), strict=True)
+    found = np.interp(point["test_nll"], places, heights, left=np.nan, right=np.nan)
+    return None if np.isnan(found) else float(found) - point["oracle_nll"]
 
 
 def measure(results: Results, system: System) -> dict:
     """A system at temperature 1: lists of figures, a value a seed."""
-    plain = {seed: results.at_temperature_1(system.name, seed) for seed in system.seeds}
-    row: dict = {name: [point[name] for point in plain.values()] for name in MEASURED}
-    row |= {"gain": [], "below_curve": [], "published": system.published}
-    for seed, point in plain.items():
-        if system.start is not None:
-            start = results.at_temperature_1(system.start, seed)
-            row["gain"].append(start["oracle_nll"] - point["oracle_nll"])
-        if system.curve:
-            curve = [one for name in system.curve for one in results.points[name].get(seed, [])]
-            row["below_curve"].append(below_curve(point, curve) if curve else None)
-    if None in row["below_curve"]:
+    row: dict = {
+        name: list(results.values(system.name, name).values()) for name in (*MEASURED, *COSTS)
+    }
+    start = results.values(system.start, "oracle_nll")
+    after = results.values(system.name, "oracle_nll")
+    row["gain"] = [start[seed] - nll for seed, nll in after.items()] if start else []
+    row["below_curve"] = [
+        below_curve(results.at_temperature_1(system.name, seed), curve)
+        for seed in system.seeds
+        if (curve := [one for name in system.curve for one in results.points[name].get(seed, [])])
+    ]
+    if None in row["below_curve"] or len(row["below_curve"]) < len(system.seeds):
         row["below_curve"] = []
-    for cost in ("updates", "seconds", "checkpoint_updates"):
-        row[cost] = list(results.values(system.name, cost).values())
-    return row
+    return row | {"published": system.published}
 
 
 def check(results: Results, systems: list[System]) -> None:
@@ -103,17 +91,16 @@ def findings(results: Results, rows: dict[str, dict], own: float) -> list[tuple[
         if row["gain"]:
             told += f" Lower than its start by {spread(row['gain'], 2, signed=True)}."
         if unmoved := row["gain"].count(0.0):
-            seeds = len(row["gain"])
-            told += f" In {unmoved} of {seeds} seeds what was chosen is the start itself."
+            of = f"{unmoved} of {len(row['gain'])}"
+            told += f" In {of} seeds what was chosen is the start itself."
         if row["below_curve"]:
             compared = SIDES[sign_of_mean(row["below_curve"])]
             gap = spread(row["below_curve"], 2, signed=True)
             told += f" {compared} the likelihood curve, lower by {gap} at the same NLL_test."
         said.append(told)
     seeds = max(len(results.systems[name].seeds) for name in rows)
-    said.append(
-        f"{seeds} seeds, mean ± sample deviation." if seeds > 1 else "One seed: read it with care."
-    )
+    several = f"{seeds} seeds, mean ± sample deviation."
+    said.append(several if seeds > 1 else "One seed: read it with care.")
     return [("", line) for line in said]
 
 
@@ -128,34 +115,31 @@ def draw(results: Results, systems: list[System], own: float, path: Path) -> Non
     """
     with picture(path, figsize=(8, 5.5)) as (_, axes):
         for number, system in enumerate(systems):
-            for seed, points in results.points[system.name].items():
-                points = sorted(points, key=lambda point: point["temperature"])
-                first, curve = seed == system.seeds[0], len(points) > 1
-                axes.plot(
-                    [point["test_nll"] for point in points],
-                    [point["oracle_nll"] for point in points],
-                    "o-" if curve else "D:", color=f"C{number % 10}", alpha=0.7,
-                    markersize=3 if curve else 7, linewidth=1,
-                    label=system.label if first else None,
-                )  # fmt: skip
-                for point in points if first and curve else []:
+            style, label = {"color": f"C{number % 10}", "alpha": 0.7, "linewidth": 1}, system.label
+            for points in results.points[system.name].values():
+                points = pd.DataFrame(points).sort_values("temperature")
+                style |= {"marker": "D", "markersize": 7, "linestyle": ":", "label": label}
+                if len(points) > 1:
+                    style |= {"marker": "o", "markersize": 3, "linestyle": "-"}
+                axes.plot(points["test_nll"], points["oracle_nll"], **style)
+                # One line a seed, of which the first says what it is.
+                for _, point in points.iterrows() if label and len(points) > 1 else ():
                     axes.annotate(
-                        f"{point['temperature']:g}", (point["test_nll"], point["oracle_nll"]),
-                        xytext=(4, 3), textcoords="offset points", fontsize=7,
-                        color=f"C{number % 10}",
+                        f"{point['temperature']:g}", point[["test_nll", "oracle_nll"]],
+                        xytext=(4, 3), textcoords="offset points", fontsize=7, color=style["color"],
                     )  # fmt: skip
+                label = None
         axes.axhline(own, color="black", linestyle="--", linewidth=1, label="the oracle's own text")
         axes.set_xlabel("NLL_test: held-out text under the generator (nats a token)")
         axes.set_ylabel("NLL_oracle: samples under the oracle (nats a token)")
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        axes.legend()
 
 
 def at_every_temperature(results: Results, systems: list[System]) -> list[dict]:
     """A row of text for each system and temperature."""
     return [
         {
-            "name": system.label,
+            "system": system.label,
             "temperature": f"{points[0]['temperature']:g}",
             **{figure: spread([point[figure] for point in points]) for figure in MEASURED},
         }
@@ -172,15 +156,12 @@ def build(results: Results, folder: Path) -> page.Section:
     settings = results.settings[systems[0].name]
     own = statistics.mean(one["own_nll"] for one in settings.values())
     draw(results, systems, own, folder / "oracle.png")
-    decimals = {"updates": 0, "seconds": 0}
     shown = [
-        {"name": results.label(name), "published": row["published"]}
-        | {
-            figure: spread(row[figure], decimals.get(figure, 3)) if row[figure] else None
-            for figure in (*MEASURED, "gain", "below_curve", "updates", "seconds")
-        }
+        {name: results.text(system.name, name) for name in (*MEASURED, "updates", "seconds")}
+        | {"system": system.label, "published": system.published}
+        | {name: spread(row[name]) if row[name] else None for name in ("gain", "below_curve")}
         | {"checkpoint_updates": ", ".join(f"{at:.0f}" for at in row["checkpoint_updates"]) or None}
-        for name, row in rows.items()
+        for system, row in zip(systems, rows.values(), strict=True)
     ]
     caption = (
         "NLL_oracle against NLL_test: nearer to the lower left corner is better. Lines join "

@@ -2,8 +2,8 @@
 
 import math
 import statistics
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -13,25 +13,13 @@ from fairseq_genext.evaluation.plots import COLOURS, bars
 from fairseq_genext.evaluation.quality_diversity import quality_diversity_curves
 from fairseq_genext.evaluation.results import FAMILIES, HELD_OUT, Results, System
 from fairseq_genext.evaluation.sections import page
-from fairseq_genext.evaluation.tables import format_table
+from fairseq_genext.evaluation.tables import columns, figure_text, format_table
 
-COLUMNS = {
-    "name": "system",
-    "seeds": "seeds",
-    **{f"bleu_{order}": f"BLEU-{order} ↑" for order in ORDERS},
-    "self_bleu_3": "Self-BLEU-3 ↓",
-    "self_bleu_4": "Self-BLEU-4 ↓",
-    "distinct_2": "distinct-2 ↑",
-    "duplicates": "duplicates",
-    "copied": "copied from training",
-    "mean_length": "words",
-    "perplexity": "held-out perplexity ↓",
-    "lm_score": "LM score ↓",
-    "reverse_lm_score": "reverse LM score ↓",
-    "frechet": "Fréchet distance ↓",
-    "mauve": "MAUVE ↑",
-}
-FIGURES = list(COLUMNS)[2:]
+FIGURES = (
+    *(f"bleu_{order}" for order in ORDERS), "self_bleu_3", "self_bleu_4", "distinct_2",
+    "duplicates", "copied", "mean_length", "perplexity", "lm_score", "reverse_lm_score", "frechet",
+    "mauve",
+)  # fmt: skip
 EXPLANATION = (
     "BLEU-n: mean over samples of BLEU with the whole test text as references; it rises with their "
     "number, which is the same for every row. Self-BLEU-n: each sample against all the others of "
@@ -40,18 +28,8 @@ EXPLANATION = (
 )
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked of a figure.
-
-    Attributes:
-        figure: its name.
-        about: what it stands for.
-        heading: how it is written.
-        better: 1 if higher is better, -1 if lower is.
-        superlative, comparative: words for better.
-        decimals: of the figure.
-    """
+class Question(NamedTuple):
+    """What is asked of a figure: ``better`` is 1 if higher is better, -1 if lower is."""
 
     figure: str
     about: str
@@ -59,14 +37,13 @@ class Question:
     better: int
     superlative: str
     comparative: str
-    decimals: int = 3
 
 
 QUESTIONS = (
     Question("bleu_3", "Quality", "BLEU-3 ↑", 1, "best", "better than"),
     # Word salad is varied too, so more is not better.
     Question("self_bleu_3", "Diversity", "Self-BLEU-3 ↓", -1, "most varied", "more varied than"),
-    Question("perplexity", "Likelihood", "perplexity ↓", -1, "best", "better than", decimals=1),
+    Question("perplexity", "Likelihood", "perplexity ↓", -1, "best", "better than"),
 )
 
 
@@ -102,72 +79,64 @@ def answer(results: Results, systems: list[System], question: Question) -> str |
         return None
     told = [
         f"the {question.superlative} {FAMILIES[leader.family]} {leader.label} "
-        f"{results.text(leader.name, figure, question.decimals)}"
+        f"{results.text(leader.name, figure)}"
         for leader in leaders
     ]
     fewest = min((results.values(leader.name, figure) for leader in leaders), key=len)
     if len(leaders) == 1:
-        close = [
-            system.label
-            for system in systems
-            if system is not leaders[0] and system.family == leaders[0].family
-            and results.values(system.name, figure)
-            and sign(results, leaders[0], system, figure) == 0
-        ]  # fmt: skip
+        (best,) = leaders
+        family = [s for s in systems if s.family == best.family and results.values(s.name, figure)]
+        others = [system for system in family if system is not best]
+        close = [s.label for s in others if sign(results, best, s, figure) == 0]
         said = told[0] + (f", within error of it {', '.join(close)}" if close else "")
     else:
         ahead = question.better * sign(results, *leaders, figure)
+        first, second = reversed(told) if ahead < 0 else told
+        said = f"{first} is {question.comparative} {second}"
         if ahead == 0:
-            said = f"within error of each other, {told[0]} and {told[1]}"
-        else:
-            first, second = told if ahead > 0 else reversed(told)
-            said = f"{first} is {question.comparative} {second}"
+            said = f"within error of each other, {first} and {second}"
     real = results.mean(HELD_OUT, figure)
-    mark = f"; held-out text {real:.{question.decimals}f}" if real is not None else ""
+    mark = f"; held-out text {figure_text({figure: real}, figure)}" if real is not None else ""
     return f"{said}{seeds.one_seed(fewest)} ({question.heading}{mark})."
 
 
 def findings(results: Results, systems: list[System]) -> list[tuple[str, str]]:
     """The answers to ``QUESTIONS``, and a warning of single seeds."""
-    said = [
-        (question.about, told)
-        for question in QUESTIONS
-        if (told := answer(results, systems, question)) is not None
-    ]
+    said = [(question.about, answer(results, systems, question)) for question in QUESTIONS]
+    said = [(about, told) for about, told in said if told is not None]
     trained = [system for system in systems if system.family != "baseline"]
     alone = [system.label for system in trained if len(system.seeds) == 1]
     if alone:
         whose = "every system" if len(alone) == len(trained) else ", ".join(alone)
-        said.append(
-            ("Caution", f"one seed alone of {whose}: what another would change is not known.")
-        )
+        told = f"one seed alone of {whose}: what another would change is not known."
+        said.append(("Caution", told))
     return said
 
 
 def draw(results: Results, names: list[str], folder: Path) -> dict[str, str]:
     """The pictures of a report without temperature curves; file name to caption."""
     orders = {f"bleu_{order}": f"BLEU-{order}" for order in ORDERS}
-    means, errors = {}, {}
-    for name in names:
-        figures = results.summary(name, orders)
-        means[results.label(name)] = {orders[n]: f["mean"] for n, f in figures.items()}
-        errors[results.label(name)] = {
-            orders[n]: f["deviation"] or f["ci"] or 0 for n, f in figures.items()
-        }
+    means, errors = (
+        pd.DataFrame(
+            {
+                results.label(name): {orders[order]: figure(name, order) for order in orders}
+                for name in names
+            },
+            dtype=float,
+        )
+        for figure in (results.mean, results.error)
+    )
     colours = [COLOURS[n % len(COLOURS)] for n in range(len(names))]
     if names[-1] == HELD_OUT:
         colours[-1] = "black"
-    bars(
-        pd.DataFrame(means), pd.DataFrame(errors), "against held-out text", 3, colours,
-        folder / "quality_bars.png",
-    )  # fmt: skip
+    bars(means, errors, "against held-out text", 3, colours, folder / "quality_bars.png")
     points = [
         {"system": results.label(name), "temperature": 1, "top_p": 1}
         | {figure: results.mean(name, figure) for figure in ("bleu_3", "self_bleu_3")}
         for name in names
         if name != HELD_OUT
     ]
-    held_out = results.at_temperature_1(HELD_OUT, None) if HELD_OUT in results.points else None
+    held_out = results.at_temperature_1(HELD_OUT, None)
     quality_diversity_curves(pd.DataFrame(points), 3, folder / "quality_diversity.png", held_out)
     return {
         "quality_diversity.png": "Quality against sameness; the star is held-out text: good "
@@ -183,11 +152,11 @@ def build(results: Results, folder: Path) -> page.Section:
     several = any(len(system.seeds) > 1 for system in systems)
     rows = []
     for name in names:
-        row = {"name": results.label(name)}
+        row = {"system": results.label(name)}
         if several and name != HELD_OUT:
             row["seeds"] = str(len(results.systems[name].seeds))
         rows.append(row | {figure: results.text(name, figure) for figure in FIGURES})
-    first = results.at_temperature_1(systems[0].name, systems[0].seeds[0])
+    first = results.first_point(systems[0].name)
     encoder = results.settings[systems[0].name][systems[0].seeds[0]].get("encoder")
     small = [
         f"{first['num_samples']:,} samples a system and seed at temperature 1; ± is the sample "
@@ -200,22 +169,11 @@ def build(results: Results, folder: Path) -> page.Section:
     if encoder:
         small.append(f"Fréchet distance: encoder {encoder}.")
     small.append("In the findings, “within error” means no difference at 95 %.")
-    blocks = [
-        page.Table(format_table(rows, COLUMNS)),
-        page.Paragraph(" ".join(small)),
-        *page.notes(systems),
-    ]
+    table = page.Table(format_table(rows, columns("system", "seeds", *FIGURES)))
+    blocks = [table, page.Paragraph(" ".join(small)), *page.notes(systems)]
     if "curves" not in results.experiment["report"]:
         blocks.append(page.Pictures(draw(results, names, folder)))
-    measured = {name: next(iter(results.points[name])) for name in names}
-    figures = {
-        "num_samples": first["num_samples"],
-        "encoder": encoder,
-        "systems": {
-            name: results.summary(name, results.at_temperature_1(name, seed))
-            for name, seed in measured.items()
-        },
-    }
-    return page.Section(
-        "Quality, diversity, likelihood", blocks, figures, findings(results, systems)
-    )
+    summary = {name: results.summary(name, results.first_point(name)) for name in names}
+    figures = {"num_samples": first["num_samples"], "encoder": encoder, "systems": summary}
+    said = findings(results, systems)
+    return page.Section("Quality, diversity, likelihood", blocks, figures, said)

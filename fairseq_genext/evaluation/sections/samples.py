@@ -20,19 +20,15 @@ def read_examples(results: Results) -> dict[str, dict]:
     systems = results.of_kind("sentences", "samples")
     search = NearestSentences(read_lines(results.text_file(systems[0], "train.txt")))
     examples = {}
-    for name in [*(system.name for system in systems), HELD_OUT]:
-        if name not in results.points:
-            continue
-        first = next(iter(results.points[name]))
-        lines = read_lines(results.at_temperature_1(name, first)["samples"], at_least=2)[:SHOWN]
-        nearest = search.find(lines[:WITH_NEAREST])
-        examples[name] = {
-            "samples": lines,
-            "nearest": [
-                {"sample": sample, "similarity": similarity, "training": sentence}
-                for sample, (similarity, sentence) in zip(lines, nearest, strict=False)
-            ],
-        }
+    for name in [system.name for system in systems] + [HELD_OUT] * (HELD_OUT in results.points):
+        lines = read_lines(results.first_point(name)["samples"], at_least=2)[:SHOWN]
+        nearest = [
+            {"sample": sample, "similarity": similarity, "training": sentence}
+            for sample, (similarity, sentence) in zip(
+                lines, search.find(lines[:WITH_NEAREST]), strict=False
+            )
+        ]
+        examples[name] = {"samples": lines, "nearest": nearest}
     return examples
 
 
@@ -48,9 +44,7 @@ def build(results: Results, folder: Path) -> page.Section:
     ]
     blocks = [
         page.Paragraph("The first of the first seed at temperature 1."),
-        page.Columns(
-            {results.label(name): example["samples"] for name, example in examples.items()}
-        ),
+        page.Columns({results.label(name): found["samples"] for name, found in examples.items()}),
         page.Heading("Samples and the nearest training sentence"),
         page.Paragraph(
             "Similarity: cosine of TF-IDF over words and word pairs; 1.00 is a copy. Held-out text "

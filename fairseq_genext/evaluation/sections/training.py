@@ -9,17 +9,17 @@ from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.plots import picture
 from fairseq_genext.evaluation.results import Results
 from fairseq_genext.evaluation.sections import page
-from fairseq_genext.evaluation.training_log import read_curves
+from fairseq_genext.evaluation.training_log import by_update, read_curves
 
 PHASES = {0: "generator alone", 1: "discriminator alone", 2: "in turns"}
 # What a training curve shows, in this order, where the log has it.
 PANELS = (
-    ("ppl", "perplexity per token", "log"),
-    ("sample_bleu_3", "BLEU-3 of samples", "linear"),
-    ("sample_oracle_nll", "NLL_oracle of samples (nats)", "linear"),
+    (("ppl",), "perplexity per token", "log"),
+    (("sample_bleu_3",), "BLEU-3 of samples", "linear"),
+    (("sample_oracle_nll",), "NLL_oracle of samples (nats)", "linear"),
     (("d_loss", "g_loss"), "players' losses (nats)", "linear"),
     (("d_accuracy_real", "d_accuracy_fake"), "discriminator's accuracy", "linear"),
-    ("gumbel_temperature", "Gumbel temperature", "linear"),
+    (("gumbel_temperature",), "Gumbel temperature", "linear"),
 )
 LABELS = {
     "d_loss": "discriminator",
@@ -42,15 +42,13 @@ def training_curves(name: str, curves: pd.DataFrame, path: Path) -> None:
     Raises:
         ValueError: the log has nothing that is drawn.
     """
-    wide = curves.pivot(index="update", columns=["split", "metric"], values="value").sort_index()
+    wide = by_update(curves)
     if ("train", "phase") in wide and wide["train", "phase"].max() == 0:
         wide = wide.drop(columns=[m for m in LABELS if m in wide.columns.levels[1]], level=1)
     panels = []
     for metrics, title, scale in PANELS:
-        metrics = (metrics,) if isinstance(metrics, str) else metrics
         drawn = [(split, m) for split in ("train", "valid") for m in metrics if (split, m) in wide]
-        if drawn:
-            panels.append((drawn, title, scale))
+        panels += [(drawn, title, scale)] * bool(drawn)
     if not panels:
         raise ValueError("there is no curve to draw")
     columns = min(2, len(panels))
@@ -68,11 +66,9 @@ def training_curves(name: str, curves: pd.DataFrame, path: Path) -> None:
                 axes.yaxis.set_minor_formatter(NullFormatter())
             axes.set_title(title, fontsize=10)
             axes.set_xlabel("updates")
-            axes.grid(alpha=0.3)
             # Below the panel, where it hides neither curves nor phases.
-            axes.legend(
-                fontsize=8, ncols=2, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2)
-            )
+            below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2)}
+            axes.legend(ncols=2, frameon=False, **below)
         figure.suptitle(name)
 
 

@@ -1,6 +1,5 @@
 """Translation: BLEU and chrF of every system, paired tests against a baseline, and copying."""
 
-import statistics
 from pathlib import Path
 
 import pandas as pd
@@ -11,46 +10,25 @@ from fairseq_genext.evaluation.metrics.significance import compare
 from fairseq_genext.evaluation.plots import COLOURS, bars, picture
 from fairseq_genext.evaluation.results import Results, System
 from fairseq_genext.evaluation.sections import page
-from fairseq_genext.evaluation.seeds import deviation
-from fairseq_genext.evaluation.tables import format_table
-from fairseq_genext.evaluation.training_log import read_curves
+from fairseq_genext.evaluation.tables import columns, format_table, known
+from fairseq_genext.evaluation.training_log import by_update, read_curves
 from fairseq_genext.files import read_lines
 
 SHOWN = 8  # sentences to read, in file order
 LEVEL = 0.05  # of significance
 COPY = "copy of the source"
 
-COLUMNS = {
-    "name": "system",
-    "parameters": "parameters",
-    "updates": "updates",
-    "seconds": "training s",
-    "training_tokens_per_second": "training tokens/s ↑",
-    "decoding": "decoding",
-    "sentences_per_second": "sentences/s ↑",
-    "seeds": "seeds",
-    "bleu": "BLEU ↑",
-    "bleu_ci": "± (95 %)",
-    "bleu_deviation": "sd over seeds",
-    "chrf": "chrF ↑",
-    "chrf_ci": "± (95 %)",
-    "difference": "BLEU − baseline",
-    "largest_p": "largest p",
-}
+COLUMNS = columns(
+    "system", "parameters", "updates", "seconds", "training_tokens_per_second", "decoding",
+    "sentences_per_second", "seeds", "bleu", "bleu_ci", "bleu_deviation", "chrf", "chrf_ci",
+    "difference", "largest_p",
+)  # fmt: skip
 COSTS = ("parameters", "updates", "seconds", "training_tokens_per_second")
 MEASURED = ("sentences_per_second", "bleu", "bleu_ci", "chrf", "chrf_ci", "difference")
-RUN_COLUMNS = {
-    "name": "system",
-    "decoding": "decoding",
-    "seed": "seed",
-    "bleu": "BLEU ↑",
-    "bleu_ci": "± (95 %)",
-    "difference": "BLEU − baseline",
-    "bleu_p": "p",
-    "chrf": "chrF ↑",
-    "chrf_ci": "± (95 %)",
-    "chrf_p": "p (chrF)",
-}
+RUN_COLUMNS = columns(
+    "system", "decoding", "seed", "bleu", "bleu_ci", "difference", "bleu_p", "chrf", "chrf_ci",
+    "chrf_p",
+)  # fmt: skip
 DECIMALS = dict.fromkeys((*MEASURED, "bleu_deviation"), 1) | {"seeds": 0, "seed": 0}
 EXPLANATION = (
     "Means over seeds; differences and paired bootstrap tests are to the baseline that a finding "
@@ -83,54 +61,49 @@ def measure_runs(
     A system is tested against its baseline's run of the same seed, or, where the baseline has none,
     against its first.
     """
-    runs, lines = {}, {}
     against = baselines(results, systems)
-    for system in systems:
-        for seed, points in results.points[system.name].items():
-            for point in points:
-                key = system.name, point["decoding"], seed
-                lines[key] = translation.read_aligned(point["translations"], references)
-                runs[key] = {
-                    "system": system.name, "decoding": point["decoding"], "seed": seed,
-                    "baseline": against[system.name],
-                    "sentences_per_second": point.get("sentences_per_second"),
-                }  # fmt: skip
-    rows, signatures = {}, []
-    for decoding, baseline in dict.fromkeys((r["decoding"], r["baseline"]) for r in runs.values()):
-        keys = [key for key in runs if key[1] == decoding and against[key[0]] == baseline]
-        bases = {key[2]: key for key in keys if key[0] == baseline}
+    runs = {
+        (system.name, point["decoding"], seed): point
+        for system in systems
+        for seed, points in results.points[system.name].items()
+        for point in points
+    }
+    groups: dict[tuple, list[tuple]] = {}
+    for name, decoding, seed in runs:
+        baseline = against[name]
+        bases = [key for key in runs if key[:2] == (baseline, decoding)]
         if not bases:
             raise UsageError(f"{baseline}, a baseline, has no translations by {decoding}")
-        first = next(iter(bases.values()))
-        for base in bases.values():
-            group = [base] + [
-                key for key in keys if key[0] != baseline and bases.get(key[2], first) == base
-            ]
-            compared, signatures = compare({str(key): lines[key] for key in group}, references)
-            for key in group:
-                rows[key] = runs[key] | compared[str(key)]
-                if key != base:
-                    rows[key]["difference"] = rows[key]["bleu"] - compared[str(base)]["bleu"]
+        own = (baseline, decoding, seed)
+        groups.setdefault(own if own in runs else bases[0], []).append((name, decoding, seed))
+    rows, signatures = {}, []
+    for base, keys in groups.items():
+        lines = {
+            str(key): translation.read_aligned(runs[key]["translations"], references)
+            for key in sorted(keys, key=lambda key: key != base)  # the baseline first
+        }
+        compared, signatures = compare(lines, references)
+        for key in keys:
+            rows[key] = dict(zip(("system", "decoding", "seed"), key, strict=True))
+            rows[key]["baseline"] = base[0]
+            rows[key]["sentences_per_second"] = runs[key].get("sentences_per_second")
+            rows[key] |= compared[str(key)]
+            if key != base:
+                rows[key]["difference"] = rows[key]["bleu"] - compared[str(base)]["bleu"]
     return [rows[key] for key in runs], signatures
 
 
 def mean_over_seeds(results: Results, rows: list[dict]) -> list[dict]:
     """One row for every system and decoding: means, and the largest p of its seeds."""
-    groups: dict[tuple, list[dict]] = {}
-    for row in rows:
-        groups.setdefault((row["system"], row["decoding"]), []).append(row)
     means = []
-    for (name, decoding), group in groups.items():
-        mean = {"system": name, "baseline": group[0]["baseline"], "decoding": decoding}
-        mean |= {cost: results.mean(name, cost) for cost in COSTS}
-        for figure in MEASURED:
-            values = [row[figure] for row in group if row.get(figure) is not None]
-            mean[figure] = statistics.fmean(values) if values else None
-        mean["seeds"] = len(group)
-        mean["bleu_deviation"] = deviation([row["bleu"] for row in group])
-        tested = [row["bleu_p"] for row in group if row["bleu_p"] is not None]
-        mean["largest_p"] = max(tested, default=None)
-        means.append(mean)
+    names = ["system", "baseline", "decoding"]
+    for which, group in pd.DataFrame(rows).groupby(names, sort=False):
+        mean = group.reindex(columns=MEASURED).astype(float).mean()
+        mean["bleu_deviation"] = group["bleu"].std()
+        mean["largest_p"] = group["bleu_p"].astype(float).max()
+        costs = {cost: results.mean(which[0], cost) for cost in COSTS}
+        row = dict(zip(names, which, strict=True)) | costs | known(mean)
+        means.append(row | {"seeds": len(group)})
     return means
 
 
@@ -144,19 +117,15 @@ def findings(results: Results, means: list[dict], copied: dict) -> list[str]:
             each = f" for each of {row['seeds']} seeds" if row["seeds"] > 1 else ""
             told += f"{abs(row['difference']):.1f} {'above' if row['difference'] > 0 else 'below'} "
             told += results.label(row["baseline"])
-            if row["largest_p"] < LEVEL:
-                told += f" (p ≤ {max(row['largest_p'], 0.001):.3f}{each})."
-            else:
-                told += f", NOT significant (p up to {row['largest_p']:.3f})."
-            said.append(told)
+            surely = f" (p ≤ {max(row['largest_p'], 0.001):.3f}{each})."
+            unsure = f", NOT significant (p up to {row['largest_p']:.3f})."
+            said.append(told + (surely if row["largest_p"] < LEVEL else unsure))
         elif row["system"] not in compared_with and row["bleu"] > copied["bleu"]:
             said.append(f"{told}above the {copied['bleu']:.1f} of copying the source.")
     lost = {row["system"]: None for row in means if row["bleu"] <= copied["bleu"]}
     if lost:
-        said.append(
-            f"NOT above copying the source, which scores BLEU {copied['bleu']:.1f}: "
-            f"{', '.join(map(results.label, lost))}."
-        )
+        told = f"NOT above copying the source, which scores BLEU {copied['bleu']:.1f}: "
+        said.append(f"{told}{', '.join(map(results.label, lost))}.")
     return said
 
 
@@ -167,24 +136,21 @@ def learning_curves(curves: dict[str, pd.DataFrame], path: Path) -> None:
         curves: system to what ``training_log.read_curves`` gives.
         path: PNG to write.
     """
-    with picture(path, 1, 2, figsize=(10, 4), sharey=True) as (_, (by_update, by_time)):
+    with picture(path, 1, 2, figsize=(10, 4), sharey=True) as (_, (updates, time)):
         for name, table in curves.items():
-            wide = table.pivot(index="update", columns=["split", "metric"], values="value")
-            wide = wide.sort_index()
+            wide = by_update(table)
             if ("valid", "ppl") not in wide:
                 continue
             perplexity = wide["valid", "ppl"].dropna()
-            by_update.plot(perplexity, "o-", label=name, markersize=4)
+            updates.plot(perplexity, "o-", label=name, markersize=4)
             if ("train", "wall") in wide:
                 seconds = wide["train", "wall"].interpolate(method="index", limit_direction="both")
-                by_time.plot(seconds[perplexity.index], perplexity, "o-", label=name, markersize=4)
-        by_update.set(xlabel="updates", ylabel="held-out perplexity per token", yscale="log")
-        by_update.yaxis.set_major_formatter("{x:g}")
-        by_update.yaxis.set_minor_formatter("{x:g}")
-        by_time.set_xlabel("seconds since the start")
-        for axes in (by_update, by_time):
-            axes.grid(alpha=0.3, which="both")
-        by_update.legend(fontsize=8)
+                time.plot(seconds[perplexity.index], perplexity, "o-", label=name, markersize=4)
+        updates.set(xlabel="updates", ylabel="held-out perplexity per token", yscale="log")
+        updates.yaxis.set_major_formatter("{x:g}")
+        updates.yaxis.set_minor_formatter("{x:g}")
+        time.set_xlabel("seconds since the start")
+        updates.legend()
 
 
 def draw(
@@ -195,9 +161,9 @@ def draw(
     table = pd.DataFrame(means)
     table["system"] = table["system"].map(results.label)
     bleu, errors = (
-        table.pivot(index="system", columns="decoding", values=figure).loc[
-            table["system"].unique(), table["decoding"].unique()
-        ]
+        table.pivot(index="system", columns="decoding", values=figure).reindex(
+            index=table["system"].unique(), columns=table["decoding"].unique()
+        )
         for figure in ("bleu", "bleu_ci")
     )
     colours = COLOURS[: len(bleu.columns)]
@@ -238,6 +204,10 @@ def build(results: Results, folder: Path) -> page.Section:
             "lines; a source needs a reference each"
         )
     copied = translation.measure(source, references)
+
+    def labelled(rows: list[dict]) -> list[dict]:
+        return [row | {"system": results.label(row["system"])} for row in rows]
+
     by_table: dict[str | None, list[System]] = {}
     for system in systems:
         by_table.setdefault(system.table, []).append(system)
@@ -249,22 +219,16 @@ def build(results: Results, folder: Path) -> page.Section:
         said = [(about, line) for line in findings(results, means, copied)]
         note = (results.experiment.get("tables") or {}).get(title)
         blocks += [page.Heading(title)] * (title is not None) + [page.Paragraph(note)] * bool(note)
-        if number == 1:
-            box = said
-        else:
-            blocks.append(page.Lines(said))
-        labelled = [row | {"name": results.label(row["system"])} for row in means]
-        shown = format_table([*labelled, {"name": COPY, **copied}], COLUMNS, **DECIMALS)
+        box = box or said
+        blocks += [page.Lines(said)] * (number > 1)
+        shown = format_table([*labelled(means), {"system": COPY, **copied}], COLUMNS, **DECIMALS)
         blocks += [page.Table(shown), page.Paragraph(EXPLANATION), *page.notes(members)]
         blocks.append(page.Pictures(draw(results, members, means, number, folder)))
-        named = [row | {"name": results.label(row["system"])} for row in runs]
         if len(runs) > len(means):
-            seedwise = format_table(named, RUN_COLUMNS, **DECIMALS)
+            seedwise = format_table(labelled(runs), RUN_COLUMNS, **DECIMALS)
             blocks.append(page.Table(seedwise, folded="Seed by seed"))
-        tables.append(
-            {"title": title, "note": note, "findings": [line for _, line in said]}
-            | {"means": means, "runs": runs}
-        )
+        told = {"title": title, "note": note, "findings": [line for _, line in said]}
+        tables.append(told | {"means": means, "runs": runs})
     blocks.append(page.Paragraph("; ".join(signatures)))
     first = next(iter(by_table.values()))
     blocks.append(page.Heading("Translations, in file order, not chosen"))

@@ -92,12 +92,24 @@ def test_command(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", list(map(str, argv)))
     image_quality.main()
     figures = json.loads((tmp_path / "out" / "q.json").read_text())
-    held_out, row = figures["rows"]
+    held_out, row = figures["points"]
     assert held_out["number"] == 60 and row["number"] == 225
     assert row["verdict"] == "collapsed: classes below 3 %: 1 (0.0 %)"
-    assert "classifier" in figures["features"] and figures["classifier_accuracy"] == 1.0
+    settings = figures["settings"]
+    assert "classifier" in settings["features"] and settings["classifier_accuracy"] == 1.0
+    # The same, listed as image_samples does, in a file each.
+    listed = {"points": [{"updates": 1000, "images": str(tmp_path / "s.npy")}]}
+    (tmp_path / "s.json").write_text(json.dumps(listed))
+    argv = ["q", tmp_path / "real.npz", tmp_path / "s.json", "--points", tmp_path / "points.json"]
+    monkeypatch.setattr("sys.argv", list(map(str, [*argv, "--held-out", tmp_path / "real.json"])))
+    shown = capsys.readouterr().out
+    image_quality.main()
+    points, real = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("points", "real"))
+    point = {"updates": 1000, "name": "1,000 updates"}
+    assert points["points"] == [row | point] and real["points"] == [held_out]
+    assert points["settings"] == real["settings"] == settings
     markdown = (tmp_path / "out" / "q.md").read_text()
-    assert "collapsed: classes below 3 %" in markdown and markdown in capsys.readouterr().out
+    assert "collapsed: classes below 3 %" in markdown and markdown in shown
 
 
 @pytest.mark.parametrize(

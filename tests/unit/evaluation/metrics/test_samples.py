@@ -8,6 +8,8 @@ from fairseq_genext.evaluation.metrics import mauve_score, samples
 from fairseq_genext.evaluation.metrics.bootstrap import half_width
 from fairseq_genext.evaluation.metrics.diversity import copies, distinct, duplicate_share
 from fairseq_genext.evaluation.metrics.encoders import fit_lsa
+from fairseq_genext.evaluation.metrics.text_metrics import TextMetrics
+from fairseq_genext.evaluation.tables import TEXT_FIGURES
 from fairseq_genext.files import read_lines
 
 
@@ -30,7 +32,9 @@ def cut_short(seed, text):
 
 
 REFERENCES, GOOD = cut_short(7, language(1, 200)), cut_short(8, language(2, 200))
-ENCODER = fit_lsa([" ".join(line) for line in REFERENCES], dim=20)
+METRICS = TextMetrics(REFERENCES, REFERENCES)
+METRICS.encoder = fit_lsa([" ".join(line) for line in REFERENCES], dim=20)
+METRICS.embedded = METRICS.embed(REFERENCES)
 
 
 def shuffled(text):
@@ -49,8 +53,7 @@ def salad(text):
 
 
 def measured(made):
-    figures = samples.measure(made, REFERENCES, REFERENCES)
-    return figures | samples.measure_embeddings(made, REFERENCES, ENCODER)
+    return METRICS.measure(made, mauve=True)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +122,7 @@ def test_without_a_training_text_no_copies_are_counted():
 
 
 def test_every_figure_has_a_heading(good):
-    assert {name for name in good if not name.endswith("_ci")} <= set(samples.HEADINGS)
+    assert {name for name in good if not name.endswith("_ci")} <= set(TEXT_FIGURES)
     assert good["mean_length"] == sum(map(len, GOOD)) / len(GOOD)
 
 
