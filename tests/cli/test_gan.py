@@ -84,10 +84,10 @@ def test_log_names_each_phase(corpus, steps):
 def test_pretraining_learns_and_samples_repeat(corpus):
     run(
         "fairseq-train", *TRAIN, "--generator-pretrain-updates", 80, "--max-update", 90,
-        "--generator-turns-lr-scale", 0.01, "--generator-hidden-dim", 32, "--save-dir", "gan",
+        "--generator-turns-lr-scale", 0.01, "--generator-hidden-dim", 32, "--save-dir", "pretrained",
         "--no-epoch-checkpoints", folder=corpus,
     )  # fmt: skip
-    task = ("lm", "--task", "unconditional_generation", "--path", "gan/checkpoint_last.pt")
+    task = ("lm", "--task", "unconditional_generation", "--path", "pretrained/checkpoint_last.pt")
     sampled = [
         run(
             "fairseq-generate", *task, "--num-samples", 19, "--sampling", "--beam", 1, "--seed", 5,
@@ -117,7 +117,7 @@ def test_pretraining_learns_and_samples_repeat(corpus):
 
     for subset in ("valid", "train"):
         result = run(
-            "fairseq-validate", "lm", "--task", "gan", "--path", "gan/checkpoint_last.pt",
+            "fairseq-validate", "lm", "--task", "gan", "--path", "pretrained/checkpoint_last.pt",
             "--valid-subset", subset, "--batch-size", 16, folder=corpus,
         )  # fmt: skip
         assert "sample_bleu_3" in result.stdout + result.stderr

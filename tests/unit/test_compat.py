@@ -1,6 +1,7 @@
 """What the plugin supplies to fairseq, on the numpy and torch that are installed."""
 
 import argparse
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +58,9 @@ def test_seeding_draws_what_torch_draws_and_gives_the_stream_back():
     assert torch.equal(torch.rand(4), after)
 
 
-def test_each_line_is_logged_once(tmp_path, monkeypatch):
+def test_each_line_is_logged_once(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(progress_bar.logger, "handlers", [])
+    caplog.set_level(logging.INFO, logger=progress_bar.logger.name)
     logs = [str(tmp_path / name) for name in ("first.log", "second.log")]
     for log in (logs[0], logs[0], logs[1], logs[0]):  # epochs, and another training
         bar = progress_bar.progress_bar(range(2), log_format="json", log_file=log)
