@@ -84,7 +84,8 @@ def test_log_names_each_phase(corpus, steps):
 def test_pretraining_learns_and_samples_repeat(corpus):
     run(
         "fairseq-train", *TRAIN, "--generator-pretrain-updates", 80, "--max-update", 90,
-        "--generator-turns-lr-scale", 0.01, "--generator-hidden-dim", 32, "--save-dir", "pretrained",
+        "--generator-turns-lr-scale", 0.01, "--generator-hidden-dim", 32,
+        "--save-dir", "pretrained",
         "--no-epoch-checkpoints", folder=corpus,
     )  # fmt: skip
     task = ("lm", "--task", "unconditional_generation", "--path", "pretrained/checkpoint_last.pt")
