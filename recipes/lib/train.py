@@ -85,6 +85,18 @@ def train(flags: list[str], data: str, folder: Path, seed: str) -> None:
         add_cost(folder / "cost.json")
 
 
+def at_its_end(folder: Path) -> bool:
+    """Whether all updates are made already: fairseq-train would make one more."""
+    last = folder / "checkpoint_last.pt"
+    if not last.exists():
+        return False
+    from fairseq.checkpoint_utils import load_checkpoint_to_cpu
+
+    state = load_checkpoint_to_cpu(str(last))
+    limit = state["cfg"]["optimization"]["max_update"]
+    return 0 < limit <= state["optimizer_history"][-1]["num_updates"]
+
+
 def logged(log: Path, figure: str) -> list[float]:
     """Every training value of a figure; a very short training has those of its epochs alone."""
     found = []
@@ -139,7 +151,8 @@ def main() -> None:
         take_folder(folder, made_from)
         finished = folder / "finished"
         if not finished.exists():
-            train(flags, data["train"], folder, seed)
+            if not at_its_end(folder):
+                train(flags, data["train"], folder, seed)
             finished.touch()
     figures = describe(folder, system["checkpoint"]) | {"flags": made_from["flags"]}
     write_whole(f"trained/{name}.{seed}.json", json.dumps(figures, indent=1) + "\n")
