@@ -107,6 +107,9 @@ class LogHandler(LogHandlerBase):
             with Path(f"samples/{run}/t1.00.txt").open(encoding="utf-8") as file:
                 for line in itertools.islice(file, SHOWN):
                     self.say(f"   {run}: {line.rstrip()}")
+        if self.terminal and not self.running:  # what is printed next begins on a line of its own
+            with self.writing:
+                print("\r\033[K", end="", flush=True)
 
     def fail(self, job) -> None:
         """A step has failed: the end of its log, and where it is."""
