@@ -62,6 +62,7 @@ def snakemake(output: Path, target: str, jobs: str | None, extra: list[str]) -> 
     SIGINT and SIGTERM go to its whole process group, so that the running steps stop as well: left
     to itself, Snakemake would wait for trainings to end.
     """
+    gpus = list(Path("/dev").glob("nvidia[0-9]*"))  # a training takes all of them
     command = [
         # Killed together with this process, whatever kills it; the steps follow (see STEP there).
         "setpriv", "--pdeathsig", "KILL",
@@ -70,6 +71,7 @@ def snakemake(output: Path, target: str, jobs: str | None, extra: list[str]) -> 
         *(() if {"-n", "--dry-run", "--dryrun"} & set(extra) else ("--logger", "genext")),
         # Not by the clock of files that a checkout has just written.
         "--rerun-triggers", "mtime", "params", "input",
+        *(["--resources", "gpus_of_the_machine=1"] if gpus else []),
         *extra,
     ]  # fmt: skip
     (output / ".stopped").unlink(missing_ok=True)

@@ -42,6 +42,9 @@ rule train:
         "logs/train-{system}.{seed}.log",
     benchmark:
         "benchmarks/train-{system}.{seed}.tsv"
+    # Where there are GPUs, compare.py has one of these: fairseq-train takes all GPUs that it sees.
+    resources:
+        gpus_of_the_machine=1,
     # They start in the order of the file.
     priority: lambda wildcards: len(RUNS) - list(RUNS).index(f"{wildcards.system}.{wildcards.seed}")
     shell:
