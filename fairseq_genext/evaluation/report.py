@@ -10,6 +10,7 @@ those that experiment.json names, in its order; see ``sections``.
 import shutil
 import tempfile
 from base64 import b64encode
+from dataclasses import asdict
 from pathlib import Path
 
 import jinja2
@@ -56,7 +57,10 @@ def write_report(results: Results, folder: Path) -> None:
         "title": experiment["title"],
         "command": experiment["command"],
         "findings": [": ".join(filter(None, finding)) for finding in findings],
-        "systems": experiment["systems"],
+        "systems": {
+            name: {**asdict(system), "flags": results.flags[name]}
+            for name, system in results.systems.items()
+        },
         **{name: section.figures for name, section in sections.items()},
     }
     command.write_json(folder / "report.json", **figures)

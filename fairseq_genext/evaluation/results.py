@@ -79,6 +79,7 @@ class Results:
         systems: by name, in the order of the report.
         points: by system and seed, the measured points; file names are whole paths.
         logs: the training log by system and seed, where there was a training.
+        flags: of fairseq-train, by system and seed, where there was a training.
         settings: by system and seed, what the points were measured with.
         table: a row a figure with ``system``, ``family``, ``seed``, ``temperature``, ``top_p``,
             ``decoding``, ``updates`` (missing where it is no condition of the figure), ``figure``,
@@ -102,12 +103,15 @@ class Results:
         self.points: dict[str, dict[int | None, list[dict]]] = {}
         self.settings: dict[str, dict[int | None, dict]] = {}
         self.logs: dict[str, dict[int, Path]] = {name: {} for name in self.systems}
+        self.flags: dict[str, dict[int, str]] = {name: {} for name in self.systems}
         rows: list[dict] = []
         for name, system in self.systems.items():
             for seed in system.seeds:
                 costs = self._costs(system, seed)
                 if costs.get("log"):
                     self.logs[name][seed] = folder / costs["log"]
+                if costs.get("flags"):
+                    self.flags[name][seed] = costs["flags"]
                 rows += _tidy(costs, {"system": name, "family": system.family, "seed": seed})
                 rows += self._measured(name, system.family, seed, NEEDED[self.kind(system)])
         for name in HELD_OUT_LABELS:

@@ -70,6 +70,8 @@ def test_the_documented_example_ends_in_a_report(made):
     gan = next(name for name, system in experiment["systems"].items() if "start" in system)
     start = experiment["systems"][gan]["start"]
     assert f"{start}.1/checkpoint_best.pt" in trained(folder, f"{gan}.1")["flags"]
+    # The report tells the flags that were given, with all that was not known before.
+    assert figures["systems"][gan]["flags"] == {"1": trained(folder, f"{gan}.1")["flags"]}
     assert done.stdout.splitlines()[-1].startswith("report: ")
     # A validation set is split off, and empty lines are left out.
     data = json.loads((folder / "out/data/mine/data.json").read_text())
