@@ -27,6 +27,9 @@ PAIR_SPLITS = (("train",), ("val", "valid"), ("test_2016_flickr", "test"))
 # Flags of fairseq-train that a recipe gives itself.
 OWN = ("--save-dir", "--user-dir", "--seed", "--log-file", "--log-format", "--no-save")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+REAL = ("held_out", "held_out_images")  # real data, which is measured like a system
+KNOWN_LATER = ("start", "data", "flops")  # names in `train` that no other value may have
+ALWAYS = ("seeds", "seed", "systems", "output", "jobs", "train_only", "help")  # options of all
 
 ENVIRONMENT = jinja2.sandbox.SandboxedEnvironment(undefined=jinja2.StrictUndefined)
 
@@ -84,6 +87,15 @@ def render(value, names: dict, where: str):
     raise UsageError(f"{where}: its names never come to an end")
 
 
+def check_names(names, where: str, taken: tuple[str, ...] = ()) -> None:
+    """Raises UsageError unless expressions can use all the names, and none is taken."""
+    for name in names:
+        if not str(name).isidentifier():
+            raise UsageError(f"{where}.{name}: a name has letters, digits and _ only")
+        if name in taken:
+            raise UsageError(f"{where}.{name}: the name is taken; choose another")
+
+
 def read_yaml(path: Path) -> dict:
     """The entries of an experiment file as they stand, with the defaults of those left out.
 
@@ -98,6 +110,8 @@ def read_yaml(path: Path) -> dict:
         raise UsageError(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
     entries = check(FILE, entries, str(path))
     unique(entries["report"], f"{path}: report")
+    check_names(entries["options"], f"{path}: options", ALWAYS + KNOWN_LATER)
+    check_names(entries["flags"], f"{path}: flags", (*KNOWN_LATER, *entries["options"]))
     for name, option in entries["options"].items():
         entries["options"][name] = check(OPTION, option, f"{path}: options.{name}")
     return entries
@@ -204,6 +218,8 @@ def read_data(entries: dict, values: dict, path: Path) -> dict[str, dict]:
     data: dict[str, dict] = {}
     for name, given in entries["data"].items():
         where = f"{path}: data.{name}"
+        if not NAME.fullmatch(str(name)):
+            raise UsageError(f"{where}: a name has letters, digits, - and _ only")
         given = render(given, values, where)
         kind = str(given.get("kind")) if isinstance(given, dict) else None
         if kind not in KINDS:
@@ -260,6 +276,8 @@ def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[st
         where = f"{path}: systems.{name}"
         if not NAME.fullmatch(str(name)):
             raise UsageError(f"{where}: a name has letters, digits, - and _ only")
+        if name in REAL:
+            raise UsageError(f"{where}: real data has this name; choose another")
         if isinstance(given, dict):
             if not render(given.get("only", True), values, f"{where}.only"):
                 continue
@@ -269,6 +287,7 @@ def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[st
                 for key, part in given.items()
             }
         system = check(SYSTEM, given, where)
+        check_names(system["set"], f"{where}.set", KNOWN_LATER)
         if sum(key in system for key in SOURCES) != 1:
             raise UsageError(f"{where} needs one of {', '.join(SOURCES)}")
         family = "likelihood" if "train" in system else "baseline"

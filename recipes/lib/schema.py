@@ -31,7 +31,7 @@ FULL = Annotated[dict[str, Any], Field(min_length=1)]
 
 FILE = mapping(
     title=str, about=(str, ""), notes=(list[str], []), options=NAMED, data=FULL,
-    seeds=(list[PositiveInt], [1]), flags=NAMED, systems=FULL, sample=NAMED,
+    seeds=(list[PositiveInt], [1]), flags=(dict[str, str], {}), systems=FULL, sample=NAMED,
     translate=(dict[str, str], {}), language_model_score=(dict[str, Any] | None, None),
     tables=(dict[str, str], {}), report=list[Literal[NAMES]],
 )  # fmt: skip

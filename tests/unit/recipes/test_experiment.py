@@ -137,6 +137,15 @@ WRONG_FILES = [
     ({"data__mine__vocabulary": "many"}, "vocabulary: Input should be a valid integer"),
     ({"notes": "one"}, "notes: Input should be a valid list, not 'one'"),
     ({"sample": {"temperatures": [0.7]}}, "sample.temperatures must have 1.0"),
+    ({"options__jobs": {"default": 3, "help": "h"}}, "options.jobs: the name is taken"),
+    ({"options__train_only": {"default": 3, "help": "h"}}, "options.train_only: the name is"),
+    ({"options__flops": {"default": 3, "help": "h"}}, "options.flops: the name is taken"),
+    ({"options__a-b": {"default": 3, "help": "h"}}, "options.a-b: a name has letters, digits and"),
+    ({"flags__updates": "--x"}, "flags.updates: the name is taken"),
+    ({"flags__more": ["--x"]}, "flags.more: Input should be a valid string, not ['--x']"),
+    ({"systems__one__set": {"data": 3}}, "systems.one.set.data: the name is taken"),
+    ({"data": {"../mine": {"kind": "sentences"}}}, "data.../mine: a name has letters, digits, -"),
+    ({"systems__held_out": {"unigram": True}}, "systems.held_out: real data has this name"),
 ]
 
 
