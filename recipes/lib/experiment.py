@@ -46,6 +46,10 @@ class UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+# A date is a text: JSON has none.
+UniqueKeys.add_constructor("tag:yaml.org,2002:timestamp", UniqueKeys.construct_yaml_str)
+
+
 class Anything:
     """Stands for a number that is not known yet, so that a template can be checked without it."""
 
@@ -82,7 +86,7 @@ def render(value, names: dict, where: str):
                     raise jinja2.UndefinedError(f"{text[2:-2].strip()!r} is undefined")
             else:
                 value = ENVIRONMENT.from_string(value).render(names)
-    except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError) as error:
+    except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise UsageError(f"{where}: {error}") from None
     raise UsageError(f"{where}: its names never come to an end")
 
@@ -135,6 +139,14 @@ def positive(text, where: str, least: int = 1) -> int:
     return int(text)
 
 
+def number(text, where: str) -> float:
+    """The number that ``text`` writes; raises UsageError if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{where}: {text} is no number") from None
+
+
 def unique(items: list, where: str) -> list:
     """``items``; raises UsageError if there is none, or one stands there twice."""
     if not items:
@@ -167,6 +179,7 @@ def build_parser(entries: dict, path: Path) -> argparse.ArgumentParser:
     for name, option in entries["options"].items():
         default, choices = option["default"], option["choices"]
         text = option["help"].strip() + (f" (default: {default})" if default else "")
+        text = text.replace("%", "%%")  # which argparse would read as a format
         own = {"nargs": "?"} if name.isupper() else {"dest": name}
         own["metavar"] = "|".join(choices) or None
         parser.add_argument(spelled(name), default=default, help=text, **own)
@@ -193,18 +206,20 @@ def read_options(entries: dict, args: argparse.Namespace) -> dict:
     for name, option in entries["options"].items():
         where, value, choices = spelled(name), getattr(args, name), option["choices"]
         if option["path"]:
-            if value and not Path(value).exists():
+            if value and not Path(str(value)).exists():
                 raise UsageError(f"{value} does not exist: {where} must name a file or folder")
-            value = value and str(Path(value).resolve())
+            value = value and str(Path(str(value)).resolve())
         elif choices:
             choice = "N" if "N" in choices and str(value).isdecimal() else value
             if choice not in choices or value == "N":
                 known = ", ".join(choices)
                 raise UsageError(f"{where} {value} does not exist; choose one of {known}")
-            number = {"N": positive(value, where)} if choice == "N" else {}
-            values |= render(choices[choice], values | number, f"options.{name}.{choice}")
+            counted = {"N": positive(value, where)} if choice == "N" else {}
+            values |= render(choices[choice], values | counted, f"options.{name}.{choice}")
         elif isinstance(option["default"], int):
             value = positive(value, where, least=min(1, option["default"]))
+        elif isinstance(option["default"], float):
+            value = number(value, where)
         values[name] = render(value, values, f"options.{name}")
     return values
 

@@ -8,6 +8,9 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
     ValidationError,
     create_model,
 )
@@ -35,7 +38,10 @@ FILE = mapping(
     translate=(dict[str, str], {}), language_model_score=(dict[str, Any] | None, None),
     tables=(dict[str, str], {}), report=list[Literal[NAMES]],
 )  # fmt: skip
-OPTION = mapping(default=Any, help=str, choices=(dict[str, dict[str, Any]], {}), path=(bool, False))
+OPTION = mapping(
+    default=StrictInt | StrictFloat | StrictStr, help=str,
+    choices=(dict[str, dict[str, Any]], {}), path=(bool, False),
+)  # fmt: skip
 IMAGES = mapping(kind=str, corpus=TEXT, folder=TEXT)
 SENTENCES = mapping(IMAGES, vocabulary=PositiveInt, verses=(NonNegativeInt | None, None))
 KINDS = {

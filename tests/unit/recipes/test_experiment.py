@@ -95,6 +95,21 @@ def test_a_system_may_be_left_out_and_have_seeds_of_its_own(write):
     assert read(path, ["--updates", "60"])[0]["systems"]["three"]["seeds"] == [1]
 
 
+def test_a_number_stays_a_number_and_a_date_is_a_text(write):
+    path = write(
+        title="{{ rate * 2 }}",
+        options__rate={"default": 0.5, "help": "50% of it"},
+        systems__one__set={"half": 1, "day": "DAY"},
+    )
+    path.write_text(path.read_text().replace("DAY", "2024-01-01"))
+    experiment, _ = read(path, ["--rate", "0.2"])
+    assert experiment["title"] == 0.4
+    assert experiment["systems"]["one"]["set"]["day"] == "2024-01-01"
+    with pytest.raises(SystemExit) as error:
+        read(path, ["--help"])
+    assert error.value.code == 0
+
+
 WRONG_FILES = [
     ({"colour": "red"}, "mine.yaml has an unknown key 'colour'; known: about, data"),
     ({"systems__one__rate": 1}, "systems.one has an unknown key 'rate'"),
@@ -137,6 +152,9 @@ WRONG_FILES = [
     ({"data__mine__vocabulary": "many"}, "vocabulary: Input should be a valid integer"),
     ({"notes": "one"}, "notes: Input should be a valid list, not 'one'"),
     ({"sample": {"temperatures": [0.7]}}, "sample.temperatures must have 1.0"),
+    ({"options__updates__default": True}, "options.updates: default"),
+    ({"options__updates__default": [1]}, "options.updates: default"),
+    ({"title": "{{ '{0}'.format() }}"}, "title: "),
     ({"options__jobs": {"default": 3, "help": "h"}}, "options.jobs: the name is taken"),
     ({"options__train_only": {"default": 3, "help": "h"}}, "options.train_only: the name is"),
     ({"options__flops": {"default": 3, "help": "h"}}, "options.flops: the name is taken"),
@@ -186,13 +204,14 @@ def test_what_is_no_experiment(write, text, says):
         (["--updates", "some"], "--updates: some is not a positive whole number"),
         (["--updates", "0"], "--updates: 0 is not a positive whole number"),
         (["--size", "huge"], "--size huge does not exist; choose one of small, N"),
+        (["--rate", "x"], "--rate: x is no number"),
         (["--fast"], "unrecognized arguments: --fast"),
         (["there"], "unrecognized arguments: there"),
     ],
 )
 def test_wrong_arguments(write, argv, says):
     with pytest.raises(UsageError) as error:
-        read(write(), argv)
+        read(write(options__rate={"default": 0.5, "help": "of learning"}), argv)
     assert says in str(error.value) and "\n" not in str(error.value)
 
 
