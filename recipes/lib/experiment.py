@@ -24,8 +24,11 @@ CORPORA = {"sentences": "clauses", "pairs": "kjv-bbe", "oracle": "oracle", "imag
 SOURCES = ("train", "untrained", "unigram", "samples")  # where a system's output comes from
 # Multi30k's names, and the plain ones.
 PAIR_SPLITS = (("train",), ("val", "valid"), ("test_2016_flickr", "test"))
-# Flags of fairseq-train that a recipe gives itself.
-OWN = ("--save-dir", "--user-dir", "--seed", "--log-file", "--log-format", "--no-save")
+# Flags of fairseq-train that a recipe gives itself, or that keep a stopped training from going on.
+OWN = (
+    "--save-dir", "--user-dir", "--seed", "--log-file", "--log-format", "--no-save",
+    "--restore-file", "--no-last-checkpoints",
+)  # fmt: skip
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 REAL = ("held_out", "held_out_images")  # real data, which is measured like a system
 KNOWN_LATER = ("start", "data", "flops")  # names in `train` that no other value may have
@@ -50,17 +53,29 @@ class UniqueKeys(yaml.SafeLoader):
 UniqueKeys.add_constructor("tag:yaml.org,2002:timestamp", UniqueKeys.construct_yaml_str)
 
 
-class Anything:
-    """Stands for a number that is not known yet, so that a template can be checked without it."""
+class Later(dict):
+    """Stands for numbers that are not known yet, so that a template can be checked without them.
 
-    def __init__(self) -> None:
+    Args:
+        names: those that there will be.
+    """
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(dict.fromkeys(names, 10**9))
         self.asked = False
 
-    def __getattr__(self, name: str) -> int:
-        if name.startswith("__"):
-            raise AttributeError(name)
+    def __getitem__(self, name: str) -> int:
         self.asked = True
-        return 10**9
+        return super().__getitem__(name)
+
+
+def data_later(kind: str) -> Later:
+    """What a training will know of data of a kind."""
+    if kind == "images":
+        return Later("number", "height", "width")
+    data = Later(*(["pieces"] if kind != "oracle" else []))
+    data["lines"] = Later("train", "valid", "test")
+    return data
 
 
 def render(value, names: dict, where: str):
@@ -384,12 +399,14 @@ def check_trainings(experiment: dict, path: Path) -> None:
         if "train" not in system:
             continue
         where = f"{path}: systems.{name}"
-        flops = Anything()
-        flags = flags_of(experiment, name, where, start="start.pt", data=Anything(), flops=flops)
+        flops = Later("likelihood", "discriminator", "generator")
+        known = {"data": data_later(experiment["data"][system["data"]]["kind"]), "flops": flops}
+        flags = flags_of(experiment, name, where, start="start.pt", **known)
+        parts = {part for flag in flags for part in flag.split("=", 1)}
         for own in OWN:
-            if own in flags:
+            if own in parts:
                 raise UsageError(f"{where}.train: {own} is given by the recipe; leave it out")
-        if ("start" in system) != ("start.pt" in flags):
+        if ("start" in system) != ("start.pt" in parts):
             raise UsageError(f"{where}: start and {{{{ start }}}} in train go together")
         system |= {"flags": shlex.join(flags), "counted": flops.asked}
 

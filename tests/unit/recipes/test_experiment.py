@@ -110,6 +110,15 @@ def test_a_number_stays_a_number_and_a_date_is_a_text(write):
     assert error.value.code == 0
 
 
+def test_what_a_training_alone_can_know(write):
+    path = write(
+        systems__one__train="--x {{ data.lines.train }} --y {{ data.pieces }}",
+        systems__two__train="--from={{ start }} --steps {{ flops.discriminator }}",
+    )
+    systems = read(path, ["--systems", "two"])[0]["systems"]
+    assert not systems["one"]["counted"] and systems["two"]["counted"]
+
+
 WRONG_FILES = [
     ({"colour": "red"}, "mine.yaml has an unknown key 'colour'; known: about, data"),
     ({"systems__one__rate": 1}, "systems.one has an unknown key 'rate'"),
@@ -137,6 +146,10 @@ WRONG_FILES = [
     ({"systems__one__train": "--lr {{ updates / 0 }}"}, "systems.one.train: division by zero"),
     ({"systems__one__train": "--lr '3"}, "systems.one.train: No closing quotation"),
     ({"systems__one__train": "--seed 3"}, "systems.one.train: --seed is given by the recipe"),
+    ({"systems__one__train": "--seed=3"}, "systems.one.train: --seed is given by the recipe"),
+    ({"systems__one__train": "--restore-file x"}, "--restore-file is given by the recipe"),
+    ({"systems__one__train": "--lr {{ flops.all }}"}, "has no attribute 'all'"),
+    ({"systems__one__train": "--lr {{ data.height }}"}, "has no attribute 'height'"),
     ({"systems__one__train": "{{ start }}"}, "systems.one: start and {{ start }} in train go"),
     ({"flags__common": "{{ common }}"}, "names never come to an end"),
     ({"systems__a b": {"unigram": True}}, "a name has letters, digits, - and _ only"),
