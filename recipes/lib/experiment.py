@@ -22,6 +22,14 @@ from fairseq_genext.errors import UsageError, flag
 
 CORPORA = {"sentences": "clauses", "pairs": "kjv-bbe", "oracle": "oracle", "images": "digits"}
 SOURCES = ("train", "untrained", "unigram", "samples")  # where a system's output comes from
+# Those that there are for data of a kind, and the data that a section is about.
+KIND_SOURCES = {
+    "sentences": SOURCES, "pairs": ("train", "samples"), "oracle": ("train",), "images": ("train",),
+}  # fmt: skip
+SECTION_KINDS = {
+    "quality": "sentences", "curves": "sentences", "gains": "sentences", "samples": "sentences",
+    "oracle": "oracle", "translation": "pairs", "images": "images",
+}  # fmt: skip
 # Multi30k's names, and the plain ones.
 PAIR_SPLITS = (("train",), ("val", "valid"), ("test_2016_flickr", "test"))
 # Flags of fairseq-train that a recipe gives itself, or that keep a stopped training from going on.
@@ -328,19 +336,39 @@ def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[st
                 raise UsageError(f"{where}: {system['samples']} is not a file")
         if system["data"] not in data:
             raise UsageError(f"{where}: there is no data {system['data']!r}")
+        kind = data[system["data"]]["kind"]
+        if not any(key in system for key in KIND_SOURCES[kind]):
+            known = " or ".join(KIND_SOURCES[kind])
+            raise UsageError(f"{where}: a system on data of kind {kind} needs {known}")
         systems[name] = system
-    for name, system in systems.items():
-        for key in ("start", "untrained", "baseline"):
-            if key not in system:
-                continue
-            if system[key] not in systems:
-                raise UsageError(f"{path}: systems.{name}: {key} {system[key]!r} is no system")
-            if key != "baseline" and "train" not in systems[system[key]]:
-                raise UsageError(f"{path}: systems.{name}: {system[key]} is not trained")
     for name in systems:
-        if name in ancestors(systems, name):
-            raise UsageError(f"{path}: systems.{name} starts from itself")
+        check_others(systems, name, f"{path}: systems.{name}")
     return systems
+
+
+def check_others(systems: dict, name: str, where: str) -> None:
+    """Raises UsageError unless the systems that a system names exist and go together with it."""
+    system = systems[name]
+    others = {key: system[key] for key in ("start", "untrained", "baseline") if key in system}
+    for key, other in [*others.items(), *(("curve", one) for one in system.get("curve", []))]:
+        if other not in systems:
+            raise UsageError(f"{where}: {key} {other!r} is no system")
+        if key in ("start", "untrained") and "train" not in systems[other]:
+            raise UsageError(f"{where}: {other} is not trained")
+        if systems[other]["data"] != system["data"]:
+            raise UsageError(f"{where}: {key} {other!r} is a system on other data")
+    if "baseline" in others:
+        base = systems[others["baseline"]]
+        if base.get("table") != system.get("table"):
+            raise UsageError(f"{where}: baseline {others['baseline']!r} stands in another table")
+        if base.get("baseline", others["baseline"]) != others["baseline"]:
+            raise UsageError(f"{where}: baseline {others['baseline']!r} has a baseline itself")
+    if name in ancestors(systems, name):
+        raise UsageError(f"{where} starts from itself")
+    for other, twin in systems.items():
+        alike = all(twin.get(key) == system.get(key) for key in ("data", "table", "label"))
+        if alike and other != name:
+            raise UsageError(f"{where}: {other} has the label {system['label']!r} too")
 
 
 def ancestors(systems: dict, name: str) -> list[str]:
@@ -370,7 +398,30 @@ def choose(systems: dict, wanted: str | None) -> dict[str, dict]:
     needed.update(*([name, *ancestors(systems, name)] for name in names))
     if not needed:
         raise UsageError("there is nothing to compare: no system is left")
-    return {name: system for name, system in systems.items() if name in needed}
+    chosen = {name: system for name, system in systems.items() if name in needed}
+    for system in chosen.values():  # no comparison with what is left out
+        if system.get("baseline") not in chosen:
+            system.pop("baseline", None)
+        if "curve" in system:
+            system["curve"] = [other for other in system["curve"] if other in chosen]
+    return chosen
+
+
+def choose_sections(sections: list[str], systems: dict, chosen: dict, data: dict, path: Path):
+    """The sections of the report that the chosen systems fill.
+
+    Raises:
+        UsageError: no system of the file is on the data of a section, or no section is left.
+    """
+    all_kinds, kinds = (
+        {data[system["data"]]["kind"] for system in some.values()} for some in (systems, chosen)
+    )
+    for section in sections:
+        kind = SECTION_KINDS.get(section)
+        if kind and kind not in all_kinds:
+            raise UsageError(f"{path}: report: {section} needs a system on data of kind {kind}")
+    left = [one for one in sections if SECTION_KINDS.get(one) in {None, *kinds}]
+    return unique(left, f"{path}: report, for the chosen systems,")
 
 
 def flags_of(experiment: dict, name: str, where: str, **known) -> list[str]:
@@ -426,11 +477,20 @@ def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
     options = read_options(entries, args)
     seeds = read_seeds(args.seeds.split(), "--seeds")
     data = read_data(entries, options, path)
-    systems = choose(read_systems(entries, options, data, path), args.systems)
+    all_systems = read_systems(entries, options, data, path)
+    systems = choose(all_systems, args.systems)
+    entries["report"] = choose_sections(entries["report"], all_systems, systems, data, path)
+    used = {system["data"] for system in systems.values()}
+    data = {name: given for name, given in data.items() if name in used}
     for name, system in systems.items():
         own = system.get("seeds", seeds)
         own = seeds[:1] if own == "first" else own
         system["seeds"] = read_seeds(own, f"{path}: systems.{name}: seeds")
+    for name, system in systems.items():
+        other = system.get("start") or system.get("untrained")
+        for seed in system["seeds"] if other else []:
+            if seed not in systems[other]["seeds"]:
+                raise UsageError(f"{path}: systems.{name}: seeds: {other} has no seed {seed}")
     names = options | {"seeds": seeds}
     for key in ("title", "notes", "translate", "tables", "sample", "language_model_score"):
         entries[key] = render(entries.get(key), names, f"{path}: {key}")

@@ -119,6 +119,24 @@ def test_what_a_training_alone_can_know(write):
     assert not systems["one"]["counted"] and systems["two"]["counted"]
 
 
+PAIRS = {"kind": "pairs", "corpus": "kjv-bbe", "source": "a", "target": "b", "vocabulary": 30}
+
+
+def test_what_is_left_out_is_neither_reported_nor_compared_with(write):
+    on_pairs = {"train": "x", "data": "pairs", "table": "t", "baseline": "base"}
+    path = write(
+        data__pairs=PAIRS, systems__base=on_pairs, systems__other=on_pairs,
+        report=["quality", "translation", "costs"], translate={"greedy": ""},
+    )  # fmt: skip
+    experiment, _ = read(path, ["--systems", "other"])
+    assert experiment["report"] == ["translation", "costs"] and list(experiment["data"]) == [
+        "pairs"
+    ]
+    assert "baseline" not in experiment["systems"]["other"]
+    assert read(path, [])[0]["systems"]["other"]["baseline"] == "base"
+    assert read(path, ["--systems", "one"])[0]["report"] == ["quality", "costs"]
+
+
 WRONG_FILES = [
     ({"colour": "red"}, "mine.yaml has an unknown key 'colour'; known: about, data"),
     ({"systems__one__rate": 1}, "systems.one has an unknown key 'rate'"),
@@ -165,6 +183,23 @@ WRONG_FILES = [
     ({"data__mine__vocabulary": "many"}, "vocabulary: Input should be a valid integer"),
     ({"notes": "one"}, "notes: Input should be a valid list, not 'one'"),
     ({"sample": {"temperatures": [0.7]}}, "sample.temperatures must have 1.0"),
+    ({"report": ["oracle"]}, "report: oracle needs a system on data of kind oracle"),
+    ({"systems__one__curve": ["three"]}, "systems.one: curve 'three' is no system"),
+    (
+        {"data__pairs": PAIRS, "systems__like": {"untrained": "one", "data": "pairs"}},
+        "systems.like: a system on data of kind pairs needs train or samples",
+    ),
+    ({"data__pairs": PAIRS, "systems__one__data": "pairs"}, "start 'one' is a system on other"),
+    ({"systems__two__table": "t", "systems__two__baseline": "one"}, "stands in another table"),
+    (
+        {"systems__two__baseline": "one", "systems__one__baseline": "two"},
+        "systems.one: baseline 'two' has a baseline itself",
+    ),
+    ({"systems__unigram__label": "one"}, "systems.one: unigram has the label 'one' too"),
+    (
+        {"systems__one__seeds": [1]},
+        "systems.two: seeds: one has no seed 2",
+    ),
     ({"options__updates__default": True}, "options.updates: default"),
     ({"options__updates__default": [1]}, "options.updates: default"),
     ({"title": "{{ '{0}'.format() }}"}, "title: "),
