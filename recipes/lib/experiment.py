@@ -19,6 +19,7 @@ import yaml
 from schema import FILE, KINDS, OPTION, SAMPLE, SCORE, SYSTEM, check
 
 from fairseq_genext.errors import UsageError, flag
+from fairseq_genext.files import file_name
 
 CORPORA = {"sentences": "clauses", "pairs": "kjv-bbe", "oracle": "oracle", "images": "digits"}
 SOURCES = ("train", "untrained", "unigram", "samples")  # where a system's output comes from
@@ -137,6 +138,7 @@ def read_yaml(path: Path) -> dict:
         raise UsageError(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
     entries = check(FILE, entries, str(path))
     unique(entries["report"], f"{path}: report")
+    unique(entries["seeds"], f"{path}: seeds")
     check_names(entries["options"], f"{path}: options", ALWAYS + KNOWN_LATER)
     check_names(entries["flags"], f"{path}: flags", (*KNOWN_LATER, *entries["options"]))
     for name, option in entries["options"].items():
@@ -462,6 +464,20 @@ def check_trainings(experiment: dict, path: Path) -> None:
         system |= {"flags": shlex.join(flags), "counted": flops.asked}
 
 
+def check_decodings(decodings: dict[str, str], needed: bool, where: str) -> None:
+    """Raises UsageError unless decodings have flags, and names that files can have."""
+    if needed and not decodings:
+        raise UsageError(f"{where} is empty, and there are systems on data of kind pairs")
+    files = [file_name(name) for name in decodings]
+    for name, flags in decodings.items():
+        if "=" in name or files.count(file_name(name)) > 1:
+            raise UsageError(f"{where}: {name!r} has a = or is too like the name of another")
+        try:
+            shlex.split(flags)
+        except ValueError as error:
+            raise UsageError(f"{where}.{name}: {error}") from None
+
+
 def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
     """The experiment of a file and a command line, checked as a whole before anything runs.
 
@@ -497,6 +513,11 @@ def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
     sample = check(SAMPLE, entries["sample"], f"{path}: sample")
     if 1.0 not in sample["temperatures"]:
         raise UsageError(f"{path}: sample.temperatures must have 1.0, where systems are compared")
+    for key in ("temperatures", "top_p"):
+        if len({f"{value:.2f}" for value in sample[key]}) < len(sample[key]):
+            raise UsageError(f"{path}: sample.{key} has two that are the same to two decimals")
+    on_pairs = any(data[system["data"]]["kind"] == "pairs" for system in systems.values())
+    check_decodings(entries["translate"], on_pairs, f"{path}: translate")
     score, where = entries["language_model_score"], f"{path}: language_model_score"
     experiment = entries | {
         "name": path.stem,
@@ -505,7 +526,7 @@ def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
         "data": data,
         "systems": systems,
         "sample": sample,
-        "language_model_score": check(SCORE, score, where) if score else None,
+        "language_model_score": None if score is None else check(SCORE, score, where),
     }
     check_trainings(experiment, path)
     return json.loads(json.dumps(experiment)), args
