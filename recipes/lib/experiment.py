@@ -268,7 +268,15 @@ def read_data(entries: dict, values: dict, path: Path) -> dict[str, dict]:
             raise UsageError(f"{where}: there is other data of kind {kind}; an experiment has one")
         given = check(KINDS[kind], given, where)
         folder = given.pop("folder", None)
+        if given.get("weights"):
+            weights = path.parent / given["weights"]
+            if not weights.is_file():
+                raise UsageError(f"{where}: {weights} is not a file")
+            given["weights"] = str(weights.resolve())
+            given["files"] = [given["weights"]]
         if folder:
+            if kind == "oracle":
+                raise UsageError(f"{where}: data of kind oracle has no folder")
             given.pop("corpus", None)
             given["from"] = str((path.parent / folder).resolve())
             given["files"] = user_files(Path(given["from"]), given, where)
@@ -282,7 +290,7 @@ def user_files(folder: Path, given: dict, where: str) -> list[str]:
     """The files that data of a kind are read from.
 
     Raises:
-        UsageError: the folder or one of its files is missing.
+        UsageError: the folder or one of its files is missing, or a text is empty.
     """
     if not folder.is_dir():
         raise UsageError(f"{where}: {folder} is not a folder")
@@ -296,13 +304,22 @@ def user_files(folder: Path, given: dict, where: str) -> list[str]:
             for names in PAIR_SPLITS
         ]
     else:
+        from fairseq_genext.data.images import ALIASES, IMAGE_FILES
+
+        wanted = [
+            [pattern.format(name) for name in names for pattern in IMAGE_FILES]
+            for names in (("train",), ALIASES["valid"])
+        ]
         optional = sorted(path.name for path in folder.iterdir())
     found = [[name for name in names if (folder / name).is_file()] for names in wanted]
     for names, there in zip(wanted, found, strict=True):
         if not there:
             raise UsageError(f"{where}: {folder} has no {' or '.join(names)}")
     extra = [name for name in optional if (folder / name).is_file()]
-    return [str(folder / name) for name in (*(there[0] for there in found), *extra)]
+    files = [folder / name for name in (*(there[0] for there in found), *extra)]
+    if empty := [file for file in files if file.stat().st_size == 0]:
+        raise UsageError(f"{where}: {empty[0]} is empty")
+    return list(map(str, dict.fromkeys(files)))
 
 
 def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[str, dict]:

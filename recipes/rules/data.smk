@@ -8,6 +8,7 @@ rule data:
         "data/{data}/data.json",
     params:
         given=lambda wildcards: DATA[wildcards.data],
+        contents=lambda wildcards: contents(DATA[wildcards.data].get("files", [])),
     log:
         "logs/data-{data}.log",
     benchmark:

@@ -8,7 +8,7 @@ rule flops:
     output:
         "flops/{system}.json",
     params:
-        data=lambda wildcards, input: Path(input[0]).with_name("bin"),
+        data=lambda wildcards: f"data/{SYSTEMS[wildcards.system]['data']}/bin",
         flags=lambda wildcards: SYSTEMS[wildcards.system]["flags"],
         code=code("flops.py"),
     log:

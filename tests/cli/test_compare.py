@@ -103,9 +103,11 @@ def test_run_again_it_does_nothing_and_only_what_something_changed_for(made, tmp
         (folder / "mine.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
         again = planned(folder)
         assert "train" not in again and again["sample"] >= 3 and again["measure"] >= 4
+        assert again["unigram"] == 1
         (folder / "mine.yaml").write_text(text)
-        # The data.
+        # The data, even if the file is older than what was made of the last one.
         sentences.write_text(before + "she saw them\n")
+        os.utime(sentences, (0, 0))
         again = planned(folder)
         assert again["data"] == 1 and again["train"] == sum(
             "train" in system for system in experiment["systems"].values()

@@ -115,6 +115,13 @@ def test_a_score_without_keys_has_its_defaults(write):
     assert score == {"updates": 200} and read(write(), [])[0]["language_model_score"] is None
 
 
+def test_an_empty_text_is_told(write):
+    path = write()
+    (path.parent / "texts/test.txt").write_text("")
+    with pytest.raises(UsageError, match=r"data.mine: .*/test.txt is empty"):
+        read(path, [])
+
+
 def test_what_a_training_alone_can_know(write):
     path = write(
         systems__one__train="--x {{ data.lines.train }} --y {{ data.pieces }}",
@@ -214,6 +221,15 @@ WRONG_FILES = [
         {"systems__one__seeds": [1]},
         "systems.two: seeds: one has no seed 2",
     ),
+    ({"data": {"o": {"kind": "oracle", "folder": "texts"}}}, "of kind oracle has no folder"),
+    (
+        {"data": {"o": {"kind": "oracle", "corpus": "oracle", "weights": "no.npz"}}},
+        "/no.npz is not a file",
+    ),
+    (
+        {"data": {"o": {"kind": "images", "folder": "texts"}}},
+        "texts has no train.npz or train-images",
+    ),
     ({"options__updates__default": True}, "options.updates: default"),
     ({"options__updates__default": [1]}, "options.updates: default"),
     ({"title": "{{ '{0}'.format() }}"}, "title: "),
@@ -275,6 +291,12 @@ def test_wrong_arguments(write, argv, says):
     with pytest.raises(UsageError) as error:
         read(write(options__rate={"default": 0.5, "help": "of learning"}), argv)
     assert says in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_change_of_any_parameter_is_seen():
+    """Snakemake does not compare those that are made from input, output, threads or resources."""
+    for path in (SHIPPED[0].parents[1] / "rules").glob("*.smk"):
+        assert "lambda wildcards, " not in path.read_text(encoding="utf-8"), path
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
