@@ -91,6 +91,12 @@ def test_run_again_it_does_nothing_and_only_what_something_changed_for(made, tmp
         # The title is the report's alone.
         (folder / "mine.yaml").write_text(text.replace(experiment["title"], "Another title"))
         assert planned(folder) == {"report": 1}
+        # What the report alone knows of a system; braces are no wildcards.
+        changed = yaml.safe_load(text)
+        changed["systems"][gan]["family"] = "likelihood"
+        changed["notes"] = ["{train,test}.txt are mine"]
+        (folder / "mine.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
+        assert planned(folder) == {"report": 1}
         # The flags of a system that nothing starts from.
         changed = yaml.safe_load(text)
         changed["systems"][gan]["train"] += " --clip-norm 1"
