@@ -41,8 +41,12 @@ def locked(output: Path) -> Iterator[None]:
     Raises:
         UsageError: another run works there.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    with (output / ".lock").open("w") as lock:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        lock = (output / ".lock").open("w")
+    except OSError as error:
+        raise UsageError(f"--output {output} cannot be written to: {error.strerror}") from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -94,6 +98,8 @@ def snakemake(output: Path, target: str, jobs: str | None, extra: list[str]) -> 
 def main() -> None:
     """The command line."""
     begun = time.monotonic()
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        raise UsageError("name an experiment file first; --help behind it lists its options")
     name, *argv = sys.argv[1:]
     end = argv.index("--") if "--" in argv else len(argv)
     argv, extra = argv[:end], argv[end + 1 :]

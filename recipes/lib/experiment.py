@@ -19,7 +19,7 @@ import yaml
 from schema import FILE, KINDS, OPTION, SAMPLE, SCORE, SYSTEM, check
 
 from fairseq_genext.errors import UsageError, flag
-from fairseq_genext.files import file_name
+from fairseq_genext.files import file_name, read_lines
 
 CORPORA = {"sentences": "clauses", "pairs": "kjv-bbe", "oracle": "oracle", "images": "digits"}
 SOURCES = ("train", "untrained", "unigram", "samples")  # where a system's output comes from
@@ -481,6 +481,18 @@ def check_trainings(experiment: dict, path: Path) -> None:
         system |= {"flags": shlex.join(flags), "counted": flops.asked}
 
 
+def check_given(systems: dict, data: dict, number: int, path: Path) -> None:
+    """Raises UsageError unless sentences made elsewhere are as many as the samples of a system."""
+    for name, system in systems.items():
+        if "samples" in system and data[system["data"]]["kind"] == "sentences":
+            lines = len(read_lines(system["samples"]))
+            if lines != number:
+                raise UsageError(
+                    f"{path}: systems.{name}: {system['samples']} has {lines} lines, and "
+                    f"sample.number is {number}; figures of different numbers cannot be compared"
+                )
+
+
 def check_decodings(decodings: dict[str, str], needed: bool, where: str) -> None:
     """Raises UsageError unless decodings have flags, and names that files can have."""
     if needed and not decodings:
@@ -509,6 +521,8 @@ def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
     args = build_parser(entries, path).parse_args(argv)
     options = read_options(entries, args)
     seeds = read_seeds(args.seeds.split(), "--seeds")
+    if args.jobs is not None:
+        positive(args.jobs, "--jobs")
     data = read_data(entries, options, path)
     all_systems = read_systems(entries, options, data, path)
     systems = choose(all_systems, args.systems)
@@ -516,7 +530,8 @@ def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
     used = {system["data"] for system in systems.values()}
     data = {name: given for name, given in data.items() if name in used}
     for name, system in systems.items():
-        own = system.get("seeds", seeds)
+        # Samples made elsewhere are there once: copies would look like seeds that all agree.
+        own = system.get("seeds", "first" if "samples" in system else seeds)
         own = seeds[:1] if own == "first" else own
         system["seeds"] = read_seeds(own, f"{path}: systems.{name}: seeds")
     for name, system in systems.items():
@@ -533,6 +548,7 @@ def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
     for key in ("temperatures", "top_p"):
         if len({f"{value:.2f}" for value in sample[key]}) < len(sample[key]):
             raise UsageError(f"{path}: sample.{key} has two that are the same to two decimals")
+    check_given(systems, data, sample["number"], path)
     on_pairs = any(data[system["data"]]["kind"] == "pairs" for system in systems.values())
     check_decodings(entries["translate"], on_pairs, f"{path}: translate")
     score, where = entries["language_model_score"], f"{path}: language_model_score"

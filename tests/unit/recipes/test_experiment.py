@@ -122,6 +122,14 @@ def test_an_empty_text_is_told(write):
         read(path, [])
 
 
+def test_samples_made_elsewhere_are_as_many_as_others_and_there_once(write):
+    path = write(systems__mine={"samples": "texts/test.txt"}, sample={"number": 40})
+    assert read(path, [])[0]["systems"]["mine"]["seeds"] == [1]
+    path = write(systems__mine={"samples": "texts/test.txt"}, sample={"number": 41})
+    with pytest.raises(UsageError, match=r"systems.mine: .*/test.txt has 40 lines, and sample.num"):
+        read(path, [])
+
+
 def test_what_a_training_alone_can_know(write):
     path = write(
         systems__one__train="--x {{ data.lines.train }} --y {{ data.pieces }}",
@@ -283,6 +291,8 @@ def test_what_is_no_experiment(write, text, says):
         (["--updates", "0"], "--updates: 0 is not a positive whole number"),
         (["--size", "huge"], "--size huge does not exist; choose one of small, N"),
         (["--rate", "x"], "--rate: x is no number"),
+        (["--jobs", "0"], "--jobs: 0 is not a positive whole number"),
+        (["--jobs", "all"], "--jobs: all is not a positive whole number"),
         (["--fast"], "unrecognized arguments: --fast"),
         (["there"], "unrecognized arguments: there"),
     ],
