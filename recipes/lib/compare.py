@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from fairseq_genext.files import write_whole  # noqa: E402
 
 LIB = Path(__file__).resolve().parent
 PROJECT = LIB.parents[1]
+DRY_RUN = re.compile(r"--dry-?run|-[a-zA-Z]*n[a-zA-Z]*")
 EXPERIMENTS = PROJECT / "recipes" / "experiments"
 
 
@@ -72,7 +74,7 @@ def snakemake(output: Path, target: str, jobs: str | None, extra: list[str]) -> 
         "setpriv", "--pdeathsig", "KILL",
         "snakemake", "--snakefile", str(PROJECT / "recipes" / "Snakefile"), target,
         "--directory", str(output), "--cores", jobs or "all", "--nolock", "--rerun-incomplete",
-        *(() if {"-n", "--dry-run", "--dryrun"} & set(extra) else ("--logger", "genext")),
+        *(() if any(map(DRY_RUN.fullmatch, extra)) else ("--logger", "genext")),
         # Not by the clock of files that a checkout has just written.
         "--rerun-triggers", "mtime", "params", "input",
         *(["--resources", "gpus_of_the_machine=1"] if gpus else []),

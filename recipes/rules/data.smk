@@ -15,4 +15,4 @@ rule data:
         "benchmarks/data-{data}.tsv"
     priority: 10000
     shell:
-        PYTHON + "{LIB}/prepare_data.py experiment.json {wildcards.data} > {log} 2>&1"
+        PYTHON + "{LIB:q}/prepare_data.py experiment.json {wildcards.data} > {log} 2>&1"

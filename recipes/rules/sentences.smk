@@ -102,7 +102,7 @@ rule scoring_language_model:
         "benchmarks/scorer-{run}.tsv"
     priority: 1000
     shell:
-        PYTHON + "{LIB}/train_scorer.py {params.text} {TEXT} {params.updates} scorers/{wildcards.run} > {log} 2>&1"
+        PYTHON + "{LIB:q}/train_scorer.py {params.text} {TEXT} {params.updates} scorers/{wildcards.run} > {log} 2>&1"
 
 
 def reverse_scored(run):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -135,14 +136,15 @@ def test_the_budget_counts(made):
 def test_the_code_of_a_metric_counts(made, tmp_path):
     """In a copy of the project, whose checkout may be changed."""
     folder, _ = made
-    shutil.copytree(RECIPES, tmp_path / "recipes")
+    checkout = tmp_path / "checkout"
+    shutil.copytree(RECIPES, checkout / "recipes")
     package = RECIPES.parent / "fairseq_genext"
-    shutil.copytree(package, tmp_path / "fairseq_genext", ignore=shutil.ignore_patterns("*.pyc"))
+    shutil.copytree(package, checkout / "fairseq_genext", ignore=shutil.ignore_patterns("*.pyc"))
     command = [
-        sys.executable, tmp_path / "recipes/lib/compare.py", "mine.yaml", "--output", "out", "--",
-        "--dry-run",
+        sys.executable, checkout / "recipes/lib/compare.py", "mine.yaml", "--output", "out", "--",
+        "-np",
     ]  # fmt: skip
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
 
     def plan():
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
@@ -150,11 +152,24 @@ def test_the_code_of_a_metric_counts(made, tmp_path):
         return dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
 
     before = plan()
-    with (tmp_path / "fairseq_genext/evaluation/metrics/diversity.py").open("a") as file:
+    with (checkout / "fairseq_genext/evaluation/metrics/diversity.py").open("a") as file:
         file.write("# counted otherwise\n")
     after = plan()
     assert "measure" not in before and int(after["measure"]) >= 4
     assert not {"train", "sample", "data"} & after.keys()
+
+
+def test_a_checkout_may_have_a_blank_in_its_name(texts, tmp_path):
+    checkout = tmp_path / "my checkout"
+    shutil.copytree(RECIPES, checkout / "recipes")
+    shutil.copytree(RECIPES.parent / "fairseq_genext", checkout / "fairseq_genext")
+    command = [
+        sys.executable, checkout / "recipes/lib/compare.py", "mine.yaml", "--output",
+        tmp_path / "out", "--", "-np",
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=texts, capture_output=True, text=True)
+    scripts = re.findall(r"python (\S.*/lib'?/\w+.py)", done.stdout + done.stderr)
+    assert scripts and all(Path(shlex.split(script)[0]).is_file() for script in scripts)
 
 
 def test_on_a_cluster_the_same_steps_are_planned(made):
