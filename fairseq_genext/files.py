@@ -1,5 +1,6 @@
 """Reads text, a sentence a line, and says in one line what is wrong with it."""
 
+import re
 from pathlib import Path
 
 from fairseq_genext.errors import UsageError
@@ -53,6 +54,11 @@ def read_samples(path: str | Path, known: set[str]) -> list[list[str]]:
             f"{path} has no word in common with the references: is it cut into tokens alike?"
         )
     return samples
+
+
+def file_name(name: str) -> str:
+    """A name in letters, digits and _ of any language."""
+    return re.sub(r"\W+", "_", name)
 
 
 def write_whole(path: str | Path, text: str) -> None:

@@ -138,7 +138,7 @@ class Results:
 
     def _costs(self, system: System, seed: int) -> dict:
         path = self.folder / "trained" / f"{system.name}.{seed}.json"
-        if system.family == "baseline" and not path.exists():
+        if not self.trained(system) or (system.family == "baseline" and not path.exists()):
             return {}
         costs = {COST_NAMES.get(name, name): value for name, value in read_json(path).items()}
         if system.start is not None:
@@ -187,6 +187,12 @@ class Results:
                     first, file = seen.setdefault(what, (value, path))
                     if value != first:
                         raise UsageError(f"{path} has {value} {what}, and {file} has {first}")
+
+    def trained(self, system: System) -> bool:
+        """Whether the experiment trains it; what an earlier one of its name has left counts not."""
+        return (
+            not {"untrained", "unigram", "samples"} & self.experiment["systems"][system.name].keys()
+        )
 
     def kind(self, system: System) -> str:
         """Kind of a system's data: sentences, pairs, oracle or images."""

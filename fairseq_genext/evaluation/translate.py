@@ -8,7 +8,6 @@ writes translations/dbam/greedy.txt, …, a line a sentence, and to the JSON a p
 ``decoding``, ``translations`` and ``sentences_per_second``. What fairseq-generate would print.
 """
 
-import re
 import shlex
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.checkpoints import require_checkpoint
 from fairseq_genext.evaluation.generation import generate
-from fairseq_genext.files import write_whole
+from fairseq_genext.files import file_name, write_whole
 
 
 def named_decodings(given: list[str]) -> dict[str, list[str]]:
@@ -28,7 +27,7 @@ def named_decodings(given: list[str]) -> dict[str, list[str]]:
     named: dict[str, list[str]] = {}
     for entry in given:
         name, found, flags = entry.partition("=")
-        if not found or not name or name in named:
+        if not found or not name or file_name(name) in map(file_name, named):
             raise UsageError(f"--decoding {entry!r}: write NAME=FLAGS, each name once")
         named[name] = shlex.split(flags)
     return named
@@ -56,7 +55,7 @@ def main() -> None:
     points = []
     for name, flags in named_decodings(args.decoding).items():
         made = generate([*common, *flags])
-        path = args.output / f"{re.sub(r'[^A-Za-z0-9]+', '_', name)}.txt"
+        path = args.output / f"{file_name(name)}.txt"
         write_whole(path, "".join(f"{text}\n" for text in made.texts))
         speed = len(made.texts) / made.seconds
         points.append({"decoding": name, "translations": str(path), "sentences_per_second": speed})

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from fairseq_genext.files import write_whole  # noqa: E402
 
 LIB = Path(__file__).resolve().parent
 PROJECT = LIB.parents[1]
+DRY_RUN = re.compile(r"--dry-?run|-[a-zA-Z]*n[a-zA-Z]*")
 EXPERIMENTS = PROJECT / "recipes" / "experiments"
 
 
@@ -41,8 +43,12 @@ def locked(output: Path) -> Iterator[None]:
     Raises:
         UsageError: another run works there.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    with (output / ".lock").open("w") as lock:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        lock = (output / ".lock").open("w")
+    except OSError as error:
+        raise UsageError(f"--output {output} cannot be written to: {error.strerror}") from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -68,7 +74,7 @@ def snakemake(output: Path, target: str, jobs: str | None, extra: list[str]) -> 
         "setpriv", "--pdeathsig", "KILL",
         "snakemake", "--snakefile", str(PROJECT / "recipes" / "Snakefile"), target,
         "--directory", str(output), "--cores", jobs or "all", "--nolock", "--rerun-incomplete",
-        *(() if {"-n", "--dry-run", "--dryrun"} & set(extra) else ("--logger", "genext")),
+        *(() if any(map(DRY_RUN.fullmatch, extra)) else ("--logger", "genext")),
         # Not by the clock of files that a checkout has just written.
         "--rerun-triggers", "mtime", "params", "input",
         *(["--resources", "gpus_of_the_machine=1"] if gpus else []),
@@ -94,6 +100,8 @@ def snakemake(output: Path, target: str, jobs: str | None, extra: list[str]) -> 
 def main() -> None:
     """The command line."""
     begun = time.monotonic()
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        raise UsageError("name an experiment file first; --help behind it lists its options")
     name, *argv = sys.argv[1:]
     end = argv.index("--") if "--" in argv else len(argv)
     argv, extra = argv[:end], argv[end + 1 :]

@@ -19,14 +19,29 @@ import yaml
 from schema import FILE, KINDS, OPTION, SAMPLE, SCORE, SYSTEM, check
 
 from fairseq_genext.errors import UsageError, flag
+from fairseq_genext.files import file_name, read_lines
 
 CORPORA = {"sentences": "clauses", "pairs": "kjv-bbe", "oracle": "oracle", "images": "digits"}
 SOURCES = ("train", "untrained", "unigram", "samples")  # where a system's output comes from
+# Those that there are for data of a kind, and the data that a section is about.
+KIND_SOURCES = {
+    "sentences": SOURCES, "pairs": ("train", "samples"), "oracle": ("train",), "images": ("train",),
+}  # fmt: skip
+SECTION_KINDS = {
+    "quality": "sentences", "curves": "sentences", "gains": "sentences", "samples": "sentences",
+    "oracle": "oracle", "translation": "pairs", "images": "images",
+}  # fmt: skip
 # Multi30k's names, and the plain ones.
 PAIR_SPLITS = (("train",), ("val", "valid"), ("test_2016_flickr", "test"))
-# Flags of fairseq-train that a recipe gives itself.
-OWN = ("--save-dir", "--user-dir", "--seed", "--log-file", "--log-format", "--no-save")
+# Flags of fairseq-train that a recipe gives itself, or that keep a stopped training from going on.
+OWN = (
+    "--save-dir", "--user-dir", "--seed", "--log-file", "--log-format", "--no-save",
+    "--restore-file", "--no-last-checkpoints",
+)  # fmt: skip
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+REAL = ("held_out", "held_out_images")  # real data, which is measured like a system
+KNOWN_LATER = ("start", "data", "flops")  # names in `train` that no other value may have
+ALWAYS = ("seeds", "seed", "systems", "output", "jobs", "train_only", "help")  # options of all
 
 ENVIRONMENT = jinja2.sandbox.SandboxedEnvironment(undefined=jinja2.StrictUndefined)
 
@@ -43,17 +58,33 @@ class UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-class Anything:
-    """Stands for a number that is not known yet, so that a template can be checked without it."""
+# A date is a text: JSON has none.
+UniqueKeys.add_constructor("tag:yaml.org,2002:timestamp", UniqueKeys.construct_yaml_str)
 
-    def __init__(self) -> None:
+
+class Later(dict):
+    """Stands for numbers that are not known yet, so that a template can be checked without them.
+
+    Args:
+        names: those that there will be.
+    """
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(dict.fromkeys(names, 10**9))
         self.asked = False
 
-    def __getattr__(self, name: str) -> int:
-        if name.startswith("__"):
-            raise AttributeError(name)
+    def __getitem__(self, name: str) -> int:
         self.asked = True
-        return 10**9
+        return super().__getitem__(name)
+
+
+def data_later(kind: str) -> Later:
+    """What a training will know of data of a kind."""
+    if kind == "images":
+        return Later("number", "height", "width")
+    data = Later(*(["pieces"] if kind != "oracle" else []))
+    data["lines"] = Later("train", "valid", "test")
+    return data
 
 
 def render(value, names: dict, where: str):
@@ -79,9 +110,18 @@ def render(value, names: dict, where: str):
                     raise jinja2.UndefinedError(f"{text[2:-2].strip()!r} is undefined")
             else:
                 value = ENVIRONMENT.from_string(value).render(names)
-    except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError) as error:
+    except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise UsageError(f"{where}: {error}") from None
     raise UsageError(f"{where}: its names never come to an end")
+
+
+def check_names(names, where: str, taken: tuple[str, ...] = ()) -> None:
+    """Raises UsageError unless expressions can use all the names, and none is taken."""
+    for name in names:
+        if not str(name).isidentifier():
+            raise UsageError(f"{where}.{name}: a name has letters, digits and _ only")
+        if name in taken:
+            raise UsageError(f"{where}.{name}: the name is taken; choose another")
 
 
 def read_yaml(path: Path) -> dict:
@@ -98,6 +138,9 @@ def read_yaml(path: Path) -> dict:
         raise UsageError(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
     entries = check(FILE, entries, str(path))
     unique(entries["report"], f"{path}: report")
+    unique(entries["seeds"], f"{path}: seeds")
+    check_names(entries["options"], f"{path}: options", ALWAYS + KNOWN_LATER)
+    check_names(entries["flags"], f"{path}: flags", (*KNOWN_LATER, *entries["options"]))
     for name, option in entries["options"].items():
         entries["options"][name] = check(OPTION, option, f"{path}: options.{name}")
     return entries
@@ -119,6 +162,14 @@ def positive(text, where: str, least: int = 1) -> int:
     if not str(text).isdecimal() or int(text) < least:
         raise UsageError(f"{where}: {text} is not a positive whole number")
     return int(text)
+
+
+def number(text, where: str) -> float:
+    """The number that ``text`` writes; raises UsageError if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{where}: {text} is no number") from None
 
 
 def unique(items: list, where: str) -> list:
@@ -153,6 +204,7 @@ def build_parser(entries: dict, path: Path) -> argparse.ArgumentParser:
     for name, option in entries["options"].items():
         default, choices = option["default"], option["choices"]
         text = option["help"].strip() + (f" (default: {default})" if default else "")
+        text = text.replace("%", "%%")  # which argparse would read as a format
         own = {"nargs": "?"} if name.isupper() else {"dest": name}
         own["metavar"] = "|".join(choices) or None
         parser.add_argument(spelled(name), default=default, help=text, **own)
@@ -179,18 +231,20 @@ def read_options(entries: dict, args: argparse.Namespace) -> dict:
     for name, option in entries["options"].items():
         where, value, choices = spelled(name), getattr(args, name), option["choices"]
         if option["path"]:
-            if value and not Path(value).exists():
+            if value and not Path(str(value)).exists():
                 raise UsageError(f"{value} does not exist: {where} must name a file or folder")
-            value = value and str(Path(value).resolve())
+            value = value and str(Path(str(value)).resolve())
         elif choices:
             choice = "N" if "N" in choices and str(value).isdecimal() else value
             if choice not in choices or value == "N":
                 known = ", ".join(choices)
                 raise UsageError(f"{where} {value} does not exist; choose one of {known}")
-            number = {"N": positive(value, where)} if choice == "N" else {}
-            values |= render(choices[choice], values | number, f"options.{name}.{choice}")
+            counted = {"N": positive(value, where)} if choice == "N" else {}
+            values |= render(choices[choice], values | counted, f"options.{name}.{choice}")
         elif isinstance(option["default"], int):
             value = positive(value, where, least=min(1, option["default"]))
+        elif isinstance(option["default"], float):
+            value = number(value, where)
         values[name] = render(value, values, f"options.{name}")
     return values
 
@@ -204,6 +258,8 @@ def read_data(entries: dict, values: dict, path: Path) -> dict[str, dict]:
     data: dict[str, dict] = {}
     for name, given in entries["data"].items():
         where = f"{path}: data.{name}"
+        if not NAME.fullmatch(str(name)):
+            raise UsageError(f"{where}: a name has letters, digits, - and _ only")
         given = render(given, values, where)
         kind = str(given.get("kind")) if isinstance(given, dict) else None
         if kind not in KINDS:
@@ -212,7 +268,15 @@ def read_data(entries: dict, values: dict, path: Path) -> dict[str, dict]:
             raise UsageError(f"{where}: there is other data of kind {kind}; an experiment has one")
         given = check(KINDS[kind], given, where)
         folder = given.pop("folder", None)
+        if given.get("weights"):
+            weights = path.parent / given["weights"]
+            if not weights.is_file():
+                raise UsageError(f"{where}: {weights} is not a file")
+            given["weights"] = str(weights.resolve())
+            given["files"] = [given["weights"]]
         if folder:
+            if kind == "oracle":
+                raise UsageError(f"{where}: data of kind oracle has no folder")
             given.pop("corpus", None)
             given["from"] = str((path.parent / folder).resolve())
             given["files"] = user_files(Path(given["from"]), given, where)
@@ -226,7 +290,7 @@ def user_files(folder: Path, given: dict, where: str) -> list[str]:
     """The files that data of a kind are read from.
 
     Raises:
-        UsageError: the folder or one of its files is missing.
+        UsageError: the folder or one of its files is missing, or a text is empty.
     """
     if not folder.is_dir():
         raise UsageError(f"{where}: {folder} is not a folder")
@@ -240,13 +304,22 @@ def user_files(folder: Path, given: dict, where: str) -> list[str]:
             for names in PAIR_SPLITS
         ]
     else:
+        from fairseq_genext.data.images import ALIASES, IMAGE_FILES
+
+        wanted = [
+            [pattern.format(name) for name in names for pattern in IMAGE_FILES]
+            for names in (("train",), ALIASES["valid"])
+        ]
         optional = sorted(path.name for path in folder.iterdir())
     found = [[name for name in names if (folder / name).is_file()] for names in wanted]
     for names, there in zip(wanted, found, strict=True):
         if not there:
             raise UsageError(f"{where}: {folder} has no {' or '.join(names)}")
     extra = [name for name in optional if (folder / name).is_file()]
-    return [str(folder / name) for name in (*(there[0] for there in found), *extra)]
+    files = [folder / name for name in (*(there[0] for there in found), *extra)]
+    if empty := [file for file in files if file.stat().st_size == 0]:
+        raise UsageError(f"{where}: {empty[0]} is empty")
+    return list(map(str, dict.fromkeys(files)))
 
 
 def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[str, dict]:
@@ -260,6 +333,8 @@ def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[st
         where = f"{path}: systems.{name}"
         if not NAME.fullmatch(str(name)):
             raise UsageError(f"{where}: a name has letters, digits, - and _ only")
+        if name in REAL:
+            raise UsageError(f"{where}: real data has this name; choose another")
         if isinstance(given, dict):
             if not render(given.get("only", True), values, f"{where}.only"):
                 continue
@@ -269,6 +344,7 @@ def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[st
                 for key, part in given.items()
             }
         system = check(SYSTEM, given, where)
+        check_names(system["set"], f"{where}.set", KNOWN_LATER)
         if sum(key in system for key in SOURCES) != 1:
             raise UsageError(f"{where} needs one of {', '.join(SOURCES)}")
         family = "likelihood" if "train" in system else "baseline"
@@ -279,19 +355,39 @@ def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[st
                 raise UsageError(f"{where}: {system['samples']} is not a file")
         if system["data"] not in data:
             raise UsageError(f"{where}: there is no data {system['data']!r}")
+        kind = data[system["data"]]["kind"]
+        if not any(key in system for key in KIND_SOURCES[kind]):
+            known = " or ".join(KIND_SOURCES[kind])
+            raise UsageError(f"{where}: a system on data of kind {kind} needs {known}")
         systems[name] = system
-    for name, system in systems.items():
-        for key in ("start", "untrained", "baseline"):
-            if key not in system:
-                continue
-            if system[key] not in systems:
-                raise UsageError(f"{path}: systems.{name}: {key} {system[key]!r} is no system")
-            if key != "baseline" and "train" not in systems[system[key]]:
-                raise UsageError(f"{path}: systems.{name}: {system[key]} is not trained")
     for name in systems:
-        if name in ancestors(systems, name):
-            raise UsageError(f"{path}: systems.{name} starts from itself")
+        check_others(systems, name, f"{path}: systems.{name}")
     return systems
+
+
+def check_others(systems: dict, name: str, where: str) -> None:
+    """Raises UsageError unless the systems that a system names exist and go together with it."""
+    system = systems[name]
+    others = {key: system[key] for key in ("start", "untrained", "baseline") if key in system}
+    for key, other in [*others.items(), *(("curve", one) for one in system.get("curve", []))]:
+        if other not in systems:
+            raise UsageError(f"{where}: {key} {other!r} is no system")
+        if key in ("start", "untrained") and "train" not in systems[other]:
+            raise UsageError(f"{where}: {other} is not trained")
+        if systems[other]["data"] != system["data"]:
+            raise UsageError(f"{where}: {key} {other!r} is a system on other data")
+    if "baseline" in others:
+        base = systems[others["baseline"]]
+        if base.get("table") != system.get("table"):
+            raise UsageError(f"{where}: baseline {others['baseline']!r} stands in another table")
+        if base.get("baseline", others["baseline"]) != others["baseline"]:
+            raise UsageError(f"{where}: baseline {others['baseline']!r} has a baseline itself")
+    if name in ancestors(systems, name):
+        raise UsageError(f"{where} starts from itself")
+    for other, twin in systems.items():
+        alike = all(twin.get(key) == system.get(key) for key in ("data", "table", "label"))
+        if alike and other != name:
+            raise UsageError(f"{where}: {other} has the label {system['label']!r} too")
 
 
 def ancestors(systems: dict, name: str) -> list[str]:
@@ -321,7 +417,30 @@ def choose(systems: dict, wanted: str | None) -> dict[str, dict]:
     needed.update(*([name, *ancestors(systems, name)] for name in names))
     if not needed:
         raise UsageError("there is nothing to compare: no system is left")
-    return {name: system for name, system in systems.items() if name in needed}
+    chosen = {name: system for name, system in systems.items() if name in needed}
+    for system in chosen.values():  # no comparison with what is left out
+        if system.get("baseline") not in chosen:
+            system.pop("baseline", None)
+        if "curve" in system:
+            system["curve"] = [other for other in system["curve"] if other in chosen]
+    return chosen
+
+
+def choose_sections(sections: list[str], systems: dict, chosen: dict, data: dict, path: Path):
+    """The sections of the report that the chosen systems fill.
+
+    Raises:
+        UsageError: no system of the file is on the data of a section, or no section is left.
+    """
+    all_kinds, kinds = (
+        {data[system["data"]]["kind"] for system in some.values()} for some in (systems, chosen)
+    )
+    for section in sections:
+        kind = SECTION_KINDS.get(section)
+        if kind and kind not in all_kinds:
+            raise UsageError(f"{path}: report: {section} needs a system on data of kind {kind}")
+    left = [one for one in sections if SECTION_KINDS.get(one) in {None, *kinds}]
+    return unique(left, f"{path}: report, for the chosen systems,")
 
 
 def flags_of(experiment: dict, name: str, where: str, **known) -> list[str]:
@@ -350,14 +469,42 @@ def check_trainings(experiment: dict, path: Path) -> None:
         if "train" not in system:
             continue
         where = f"{path}: systems.{name}"
-        flops = Anything()
-        flags = flags_of(experiment, name, where, start="start.pt", data=Anything(), flops=flops)
+        flops = Later("likelihood", "discriminator", "generator")
+        known = {"data": data_later(experiment["data"][system["data"]]["kind"]), "flops": flops}
+        flags = flags_of(experiment, name, where, start="start.pt", **known)
+        parts = {part for flag in flags for part in flag.split("=", 1)}
         for own in OWN:
-            if own in flags:
+            if own in parts:
                 raise UsageError(f"{where}.train: {own} is given by the recipe; leave it out")
-        if ("start" in system) != ("start.pt" in flags):
+        if ("start" in system) != ("start.pt" in parts):
             raise UsageError(f"{where}: start and {{{{ start }}}} in train go together")
         system |= {"flags": shlex.join(flags), "counted": flops.asked}
+
+
+def check_given(systems: dict, data: dict, number: int, path: Path) -> None:
+    """Raises UsageError unless sentences made elsewhere are as many as the samples of a system."""
+    for name, system in systems.items():
+        if "samples" in system and data[system["data"]]["kind"] == "sentences":
+            lines = len(read_lines(system["samples"]))
+            if lines != number:
+                raise UsageError(
+                    f"{path}: systems.{name}: {system['samples']} has {lines} lines, and "
+                    f"sample.number is {number}; figures of different numbers cannot be compared"
+                )
+
+
+def check_decodings(decodings: dict[str, str], needed: bool, where: str) -> None:
+    """Raises UsageError unless decodings have flags, and names that files can have."""
+    if needed and not decodings:
+        raise UsageError(f"{where} is empty, and there are systems on data of kind pairs")
+    files = [file_name(name) for name in decodings]
+    for name, flags in decodings.items():
+        if "=" in name or files.count(file_name(name)) > 1:
+            raise UsageError(f"{where}: {name!r} has a = or is too like the name of another")
+        try:
+            shlex.split(flags)
+        except ValueError as error:
+            raise UsageError(f"{where}.{name}: {error}") from None
 
 
 def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
@@ -374,18 +521,36 @@ def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
     args = build_parser(entries, path).parse_args(argv)
     options = read_options(entries, args)
     seeds = read_seeds(args.seeds.split(), "--seeds")
+    if args.jobs is not None:
+        positive(args.jobs, "--jobs")
     data = read_data(entries, options, path)
-    systems = choose(read_systems(entries, options, data, path), args.systems)
+    all_systems = read_systems(entries, options, data, path)
+    systems = choose(all_systems, args.systems)
+    entries["report"] = choose_sections(entries["report"], all_systems, systems, data, path)
+    used = {system["data"] for system in systems.values()}
+    data = {name: given for name, given in data.items() if name in used}
     for name, system in systems.items():
-        own = system.get("seeds", seeds)
+        # Samples made elsewhere are there once: copies would look like seeds that all agree.
+        own = system.get("seeds", "first" if "samples" in system else seeds)
         own = seeds[:1] if own == "first" else own
         system["seeds"] = read_seeds(own, f"{path}: systems.{name}: seeds")
+    for name, system in systems.items():
+        other = system.get("start") or system.get("untrained")
+        for seed in system["seeds"] if other else []:
+            if seed not in systems[other]["seeds"]:
+                raise UsageError(f"{path}: systems.{name}: seeds: {other} has no seed {seed}")
     names = options | {"seeds": seeds}
     for key in ("title", "notes", "translate", "tables", "sample", "language_model_score"):
         entries[key] = render(entries.get(key), names, f"{path}: {key}")
     sample = check(SAMPLE, entries["sample"], f"{path}: sample")
     if 1.0 not in sample["temperatures"]:
         raise UsageError(f"{path}: sample.temperatures must have 1.0, where systems are compared")
+    for key in ("temperatures", "top_p"):
+        if len({f"{value:.2f}" for value in sample[key]}) < len(sample[key]):
+            raise UsageError(f"{path}: sample.{key} has two that are the same to two decimals")
+    check_given(systems, data, sample["number"], path)
+    on_pairs = any(data[system["data"]]["kind"] == "pairs" for system in systems.values())
+    check_decodings(entries["translate"], on_pairs, f"{path}: translate")
     score, where = entries["language_model_score"], f"{path}: language_model_score"
     experiment = entries | {
         "name": path.stem,
@@ -394,7 +559,7 @@ def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
         "data": data,
         "systems": systems,
         "sample": sample,
-        "language_model_score": check(SCORE, score, where) if score else None,
+        "language_model_score": None if score is None else check(SCORE, score, where),
     }
     check_trainings(experiment, path)
     return json.loads(json.dumps(experiment)), args

@@ -14,6 +14,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 from fairseq import options
@@ -64,8 +65,11 @@ def copy_pairs(given: dict, folder: Path) -> None:
         for split in SPLITS:
             path = next(files)
             target = folder / f"{split}.{language}"
-            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as packed:
-                write_whole(target, packed.read().decode("utf-8"))
+            try:
+                with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as packed:
+                    write_whole(target, packed.read().decode("utf-8"))
+            except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+                raise UsageError(f"{path} cannot be read: {error}") from None
             number = len(read_lines(target))
             if sizes.setdefault(split, number) != number:
                 raise UsageError(

@@ -8,6 +8,9 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
     ValidationError,
     create_model,
 )
@@ -31,11 +34,14 @@ FULL = Annotated[dict[str, Any], Field(min_length=1)]
 
 FILE = mapping(
     title=str, about=(str, ""), notes=(list[str], []), options=NAMED, data=FULL,
-    seeds=(list[PositiveInt], [1]), flags=NAMED, systems=FULL, sample=NAMED,
+    seeds=(list[PositiveInt], [1]), flags=(dict[str, str], {}), systems=FULL, sample=NAMED,
     translate=(dict[str, str], {}), language_model_score=(dict[str, Any] | None, None),
     tables=(dict[str, str], {}), report=list[Literal[NAMES]],
 )  # fmt: skip
-OPTION = mapping(default=Any, help=str, choices=(dict[str, dict[str, Any]], {}), path=(bool, False))
+OPTION = mapping(
+    default=StrictInt | StrictFloat | StrictStr, help=str,
+    choices=(dict[str, dict[str, Any]], {}), path=(bool, False),
+)  # fmt: skip
 IMAGES = mapping(kind=str, corpus=TEXT, folder=TEXT)
 SENTENCES = mapping(IMAGES, vocabulary=PositiveInt, verses=(NonNegativeInt | None, None))
 KINDS = {

@@ -8,10 +8,10 @@ use rule measure as oracle with:
         run=runs_of("oracle", "train"),
     params:
         # A GAN is a point; a likelihood model is a curve over temperatures.
-        command=lambda wildcards, output: (
+        command=lambda wildcards: (
             f"oracle {ORACLE}/bin --oracle {ORACLE}/oracle.npz --checkpoint {checkpoint(wildcards.run)} "
             f"--num-samples {SAMPLE['number']} --seed {seed_of(wildcards.run)} --temperatures "
             + ("1.0 " if system_of(wildcards.run)["family"] == "gan" else f"{' '.join(map(str, SAMPLE['temperatures']))} ")
-            + f"--output {output}"
+            + f"--output measured/{wildcards.run}.json"
         ),
         code=code("evaluation/oracle.py", "evaluation/metrics/*.py"),

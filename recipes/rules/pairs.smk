@@ -11,10 +11,10 @@ use rule measure as translate with:
     wildcard_constraints:
         run=runs_of("pairs", "train"),
     params:
-        command=lambda wildcards, output: (
+        command=lambda wildcards: (
             f"translate {PAIRS}/bin --checkpoint {checkpoint(wildcards.run)} {DECODINGS} "
             f"--sentencepiece-model {PAIRS}/pieces.model --output translations/{wildcards.run} "
-            f"--json {output}"
+            f"--json measured/{wildcards.run}.json"
         ),
         code=code("evaluation/translate.py", "evaluation/generation.py"),
 
@@ -25,6 +25,8 @@ use rule given_samples as given_translations with:
     wildcard_constraints:
         run=runs_of("pairs", "samples"),
     params:
-        made=lambda wildcards, input: points(
-            translations=str(input), decoding=next(iter(config["translate"]), "")
+        contents=lambda wildcards: contents([system_of(wildcards.run)["samples"]]),
+        made=lambda wildcards: points(
+            translations=system_of(wildcards.run)["samples"],
+            decoding=next(iter(config["translate"]), ""),
         ),

@@ -44,9 +44,10 @@ use rule sample as unigram with:
     wildcard_constraints:
         run=runs_of("sentences", "unigram"),
     params:
-        command=lambda wildcards, output: (
+        command=lambda wildcards: (
             f"unigram {TEXT}/train.pieces {TEXT}/test.pieces --number {SAMPLE['number']} "
-            f"--seed {seed_of(wildcards.run)} --samples samples/{wildcards.run}.txt --json {output}"
+            f"--seed {seed_of(wildcards.run)} --samples samples/{wildcards.run}.txt "
+            f"--json samples/{wildcards.run}.json"
         ),
         code=code("evaluation/unigram.py"),
 
@@ -59,7 +60,10 @@ rule given_samples:
     wildcard_constraints:
         run=runs_of("sentences", "samples"),
     params:
-        made=lambda wildcards, input: points(samples=str(input), temperature=1.0, top_p=1.0),
+        contents=lambda wildcards: contents([system_of(wildcards.run)["samples"]]),
+        made=lambda wildcards: points(
+            samples=system_of(wildcards.run)["samples"], temperature=1.0, top_p=1.0
+        ),
     shell:
         "echo {params.made:q} > {output}"
 
@@ -98,7 +102,7 @@ rule scoring_language_model:
         "benchmarks/scorer-{run}.tsv"
     priority: 1000
     shell:
-        PYTHON + "{LIB}/train_scorer.py {params.text} {TEXT} {params.updates} scorers/{wildcards.run} > {log} 2>&1"
+        PYTHON + "{LIB:q}/train_scorer.py {params.text} {TEXT} {params.updates} scorers/{wildcards.run} > {log} 2>&1"
 
 
 def reverse_scored(run):
@@ -118,11 +122,11 @@ rule measure:
     wildcard_constraints:
         run=runs_of("sentences", "train", "untrained", "unigram", "samples") + "|held_out",
     params:
-        command=lambda wildcards, input, output: (
-            f"measure {input.samples} --references {TEXT}/test.txt --train {TEXT}/train.txt "
+        command=lambda wildcards: (
+            f"measure samples/{wildcards.run}.json --references {TEXT}/test.txt --train {TEXT}/train.txt "
             + (f"--scorer scorers/real/checkpoint_last.pt --scorer-data {TEXT}/bin {PIECES} " if SCORE else "")
             + (f"--reverse-scorer scorers/{wildcards.run}/checkpoint_last.pt " if reverse_scored(wildcards.run) else "")
-            + f"--output {output}"
+            + f"--output measured/{wildcards.run}.json"
         ),
         code=code("evaluation/measure.py", "evaluation/metrics/*.py"),
     log:

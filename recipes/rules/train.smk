@@ -8,7 +8,7 @@ rule flops:
     output:
         "flops/{system}.json",
     params:
-        data=lambda wildcards, input: Path(input[0]).with_name("bin"),
+        data=lambda wildcards: f"data/{SYSTEMS[wildcards.system]['data']}/bin",
         flags=lambda wildcards: SYSTEMS[wildcards.system]["flags"],
         code=code("flops.py"),
     log:
@@ -48,4 +48,4 @@ rule train:
     # They start in the order of the file.
     priority: lambda wildcards: len(RUNS) - list(RUNS).index(f"{wildcards.system}.{wildcards.seed}")
     shell:
-        PYTHON + "{LIB}/train.py experiment.json {wildcards.system} {wildcards.seed} > {log} 2>&1"
+        PYTHON + "{LIB:q}/train.py experiment.json {wildcards.system} {wildcards.seed} > {log} 2>&1"

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -93,6 +94,12 @@ def test_run_again_it_does_nothing_and_only_what_something_changed_for(made, tmp
         # The title is the report's alone.
         (folder / "mine.yaml").write_text(text.replace(experiment["title"], "Another title"))
         assert planned(folder) == {"report": 1}
+        # What the report alone knows of a system; braces are no wildcards.
+        changed = yaml.safe_load(text)
+        changed["systems"][gan]["family"] = "likelihood"
+        changed["notes"] = ["{train,test}.txt are mine"]
+        (folder / "mine.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
+        assert planned(folder) == {"report": 1}
         # The flags of a system that nothing starts from.
         changed = yaml.safe_load(text)
         changed["systems"][gan]["train"] += " --clip-norm 1"
@@ -105,9 +112,11 @@ def test_run_again_it_does_nothing_and_only_what_something_changed_for(made, tmp
         (folder / "mine.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
         again = planned(folder)
         assert "train" not in again and again["sample"] >= 3 and again["measure"] >= 4
+        assert again["unigram"] == 1
         (folder / "mine.yaml").write_text(text)
-        # The data.
+        # The data, even if the file is older than what was made of the last one.
         sentences.write_text(before + "she saw them\n")
+        os.utime(sentences, (0, 0))
         again = planned(folder)
         assert again["data"] == 1 and again["train"] == sum(
             "train" in system for system in experiment["systems"].values()
@@ -129,14 +138,15 @@ def test_the_budget_counts(made):
 def test_the_code_of_a_metric_counts(made, tmp_path):
     """In a copy of the project, whose checkout may be changed."""
     folder, _ = made
-    shutil.copytree(RECIPES, tmp_path / "recipes")
+    checkout = tmp_path / "checkout"
+    shutil.copytree(RECIPES, checkout / "recipes")
     package = RECIPES.parent / "fairseq_genext"
-    shutil.copytree(package, tmp_path / "fairseq_genext", ignore=shutil.ignore_patterns("*.pyc"))
+    shutil.copytree(package, checkout / "fairseq_genext", ignore=shutil.ignore_patterns("*.pyc"))
     command = [
-        sys.executable, tmp_path / "recipes/lib/compare.py", "mine.yaml", "--output", "out", "--",
-        "--dry-run",
+        sys.executable, checkout / "recipes/lib/compare.py", "mine.yaml", "--output", "out", "--",
+        "-np",
     ]  # fmt: skip
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
 
     def plan():
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
@@ -144,11 +154,24 @@ def test_the_code_of_a_metric_counts(made, tmp_path):
         return dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
 
     before = plan()
-    with (tmp_path / "fairseq_genext/evaluation/metrics/diversity.py").open("a") as file:
+    with (checkout / "fairseq_genext/evaluation/metrics/diversity.py").open("a") as file:
         file.write("# counted otherwise\n")
     after = plan()
     assert "measure" not in before and int(after["measure"]) >= 4
     assert not {"train", "sample", "data"} & after.keys()
+
+
+def test_a_checkout_may_have_a_blank_in_its_name(texts, tmp_path):
+    checkout = tmp_path / "my checkout"
+    shutil.copytree(RECIPES, checkout / "recipes")
+    shutil.copytree(RECIPES.parent / "fairseq_genext", checkout / "fairseq_genext")
+    command = [
+        sys.executable, checkout / "recipes/lib/compare.py", "mine.yaml", "--output",
+        tmp_path / "out", "--", "-np",
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=texts, capture_output=True, text=True)
+    scripts = re.findall(r"python (\S.*/lib'?/\w+.py)", done.stdout + done.stderr)
+    assert scripts and all(Path(shlex.split(script)[0]).is_file() for script in scripts)
 
 
 def test_on_a_cluster_the_same_steps_are_planned(made):
@@ -260,6 +283,9 @@ def test_a_failing_step_is_one_line(texts, tmp_path):
         ((), "name an experiment: a file, or one of"),
         (("nowhere.yaml",), "nowhere.yaml does not exist or cannot be read"),
         (("quickstart", "--seed", "none"), "none is not a positive whole number"),
+        (("--help",), "name an experiment file first"),
+        (("quickstart", "--output", "/dev/null"), "--output /dev/null cannot be written to"),
+        (("quickstart", "--output", "/dev/null/x"), "--output /dev/null/x cannot be written to"),
         (("quickstart", "--samples"), "expected one argument"),
         (("translation", "nowhere"), "nowhere does not exist: DATA must name a file or folder"),
         (("conditional_gan", "--generators", "lstm"), "there is nothing to compare"),

@@ -43,14 +43,38 @@ def finding(results: Results) -> list[tuple[str, str]]:
     return [("Cost of the best in quality", f"{'; '.join(told)}.")] if told else []
 
 
-def steps(folder: Path) -> list[dict]:
+def made(results: Results, kind: str, what: str) -> bool:
+    """Whether the experiment as it is now has a step; others are of systems that it had before."""
+    experiment, systems = results.experiment, results.systems
+    if kind == "data":
+        return what in experiment["data"]
+    if kind == "flops":
+        return bool(experiment["systems"].get(what, {}).get("counted"))
+    if what == "held_out":
+        return any(results.kind(system) == "sentences" for system in systems.values())
+    if kind == "scorer" and not experiment.get("language_model_score"):
+        return False
+    if what == "real":
+        return True
+    name, _, seed = what.rpartition(".")
+    if name not in systems or seed not in map(str, systems[name].seeds):
+        return False
+    if kind in ("train", "scorer"):
+        return results.trained(systems[name])
+    return kind != "sample" or "samples" not in experiment["systems"][name]
+
+
+def steps(results: Results) -> list[dict]:
     """Seconds, processor seconds and peak memory (MiB) of every step, from Snakemake's benchmarks.
 
     Raises:
         UsageError: a file is none.
     """
     rows = []
-    for path in sorted((folder / "benchmarks").glob("*.tsv")):
+    for path in sorted((results.folder / "benchmarks").glob("*.tsv")):
+        kind, _, what = path.stem.partition("-")
+        if not made(results, kind, what):
+            continue
         try:
             last = pd.read_csv(path, sep="\t")[list(STEP_FIGURES)].iloc[-1]
         except (KeyError, IndexError, ValueError):
@@ -70,15 +94,15 @@ def build(results: Results, folder: Path) -> page.Section:
     ]
     frame = format_table(rows, columns("system", *FIGURES))
     blocks = [page.Table(frame), page.Paragraph(EXPLANATION)]
-    made = steps(results.folder)
-    if made:
-        seconds = sum(row["seconds"] or 0 for row in made)
+    done = steps(results)
+    if done:
+        seconds = sum(row["seconds"] or 0 for row in done)
         headings = columns("step", *STEP_FIGURES.values(), seconds="s")
-        frame = format_table(made, headings, seconds=1, processor_seconds=1)
-        folded = f"Every step ({len(made)}, {seconds:,.0f} s in all)"
+        frame = format_table(done, headings, seconds=1, processor_seconds=1)
+        folded = f"Every step ({len(done)}, {seconds:,.0f} s in all)"
         blocks.append(page.Table(frame, folded=folded))
     figures = {
         "systems": {name: results.summary(name, FIGURES) for name in results.systems},
-        "steps": made,
+        "steps": done,
     }
     return page.Section("Costs", blocks, figures, finding(results))

@@ -77,6 +77,17 @@ def test_a_baseline_is_not_trained(folder):
     assert Results(folder).values("gpt", "parameters") == {}
 
 
+def test_samples_of_a_gan_made_elsewhere_have_no_costs(folder):
+    """Nor those of the training that the system's name once had."""
+
+    def change(content):
+        content["systems"]["good"] |= {"samples": "mine.txt", "start": None}
+
+    experiments.change_json(folder / "experiment.json", change)
+    (folder / "trained/good.2.json").unlink()
+    assert Results(folder).values("good", "parameters") == {}
+
+
 def system(**changes):
     return lambda content: content["systems"]["good"].update(changes)
 

@@ -16,10 +16,18 @@ def test_section(tmp_path):
     experiments.write_lines(
         benchmarks / "train-lm.1.tsv", [HEAD, "61.5\t0:01:01\t512.25\t1\t1\t90.5"]
     )
-    experiments.write_lines(benchmarks / "quick.tsv", [HEAD, "0.1\t0:00:00\t-\t-\t0\t0.0"])
+    experiments.write_lines(benchmarks / "measure-lm.1.tsv", [HEAD, "0.1\t0:00:00\t-\t-\t0\t0.0"])
+    # Of a system, a seed, data and scores that the experiment no longer has.
+    for gone in ("train-old.1", "sample-lm.9", "data-old", "scorer-lm.1", "flops-lm", "report"):
+        experiments.write_lines(benchmarks / f"{gone}.tsv", [HEAD, "9\t0:00:09\t9\t9\t9\t9"])
     section = costs.build(Results(tmp_path), tmp_path)
     assert section.figures["steps"] == [
-        {"step": "quick", "seconds": 0.1, "processor_seconds": 0.0, "peak_memory_mib": None},
+        {
+            "step": "measure-lm.1",
+            "seconds": 0.1,
+            "processor_seconds": 0.0,
+            "peak_memory_mib": None,
+        },
         {
             "step": "train-lm.1",
             "seconds": 61.5,
@@ -39,6 +47,7 @@ def test_section(tmp_path):
 
 @pytest.mark.parametrize("lines", [[HEAD], ["s\tmax_rss", "1\t2"], []])
 def test_no_benchmark(tmp_path, lines):
-    experiments.write_lines(tmp_path / "benchmarks/x.tsv", lines)
-    with pytest.raises(UsageError, match="x.tsv is no benchmark file of Snakemake"):
-        costs.steps(tmp_path)
+    experiments.comparison(tmp_path)
+    experiments.write_lines(tmp_path / "benchmarks/train-lm.1.tsv", lines)
+    with pytest.raises(UsageError, match="train-lm.1.tsv is no benchmark file of Snakemake"):
+        costs.steps(Results(tmp_path))
