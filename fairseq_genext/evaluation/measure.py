@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.metrics.text_metrics import TextMetrics, add_text_flags
+from fairseq_genext.files import read_tokens
 
 
 def plain(point: dict) -> bool:
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("samples", type=Path, help="JSON of evaluation.sample")
     add_text_flags(parser)
     parser.add_argument("--scorer", help="checkpoint of a language model trained on real text")
+    parser.add_argument("--scored", help="text for --scorer in place of samples it was trained on")
     parser.add_argument("--reverse-scorer", help="of one trained on these samples")
     parser.add_argument("--scorer-data", help="folder of the scorers' dict.txt")
     parser.add_argument("--sentencepiece-model", help="pieces of the scorers")
@@ -44,7 +46,8 @@ def main() -> None:
                 path and ScoringLM(path, args.scorer_data, args.sentencepiece_model)
                 for path in (args.scorer, args.reverse_scorer)
             ]
-            point |= lm_scores(texts, metrics.references, *scorers)
+            scored = read_tokens(args.scored) if args.scored else texts
+            point |= lm_scores(scored, metrics.references, *scorers)
     settings = {"num_references": len(metrics.references), "encoder": metrics.encoder.name}
     command.write_json(args.output, settings=settings, points=points)
 

@@ -125,6 +125,8 @@ rule measure:
         command=lambda wildcards: (
             f"measure samples/{wildcards.run}.json --references {TEXT}/test.txt --train {TEXT}/train.txt "
             + (f"--scorer scorers/real/checkpoint_last.pt --scorer-data {TEXT}/bin {PIECES} " if SCORE else "")
+            # Held-out text is what the scoring language model has read, so the references stand for it.
+            + (f"--scored {TEXT}/test.txt " if SCORE and wildcards.run == "held_out" else "")
             + (f"--reverse-scorer scorers/{wildcards.run}/checkpoint_last.pt " if reverse_scored(wildcards.run) else "")
             + f"--output measured/{wildcards.run}.json"
         ),

@@ -174,6 +174,18 @@ def test_a_checkout_may_have_a_blank_in_its_name(texts, tmp_path):
     assert scripts and all(Path(shlex.split(script)[0]).is_file() for script in scripts)
 
 
+def test_held_out_text_is_not_scored_by_the_model_that_has_read_it(made, tmp_path):
+    folder, _ = made
+    changed = yaml.safe_load(EXAMPLE) | {"language_model_score": {"updates": 5}}
+    (folder / "scored.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
+    done = run_recipe(
+        "compare.sh", "scored.yaml", "--output", "out", "--", "--dry-run", "--printshellcmds",
+        cwd=folder,
+    )  # fmt: skip
+    scored = re.findall(r"measure samples/(\S+).json .*--scored data/mine/test.txt", done.stdout)
+    assert scored == ["held_out"]
+
+
 def test_on_a_cluster_the_same_steps_are_planned(made):
     folder, _ = made
     option = next(iter(yaml.safe_load(EXAMPLE)["options"]))

@@ -1,6 +1,7 @@
 """The commands of a comparison that sample, translate and measure, against fairseq's own."""
 
 import json
+import math
 import re
 
 import pytest
@@ -81,6 +82,14 @@ def test_samples_perplexity_and_figures_of_a_checkpoint(trained, monkeypatch):
     cold, plain = measured["points"]
     assert cold["self_bleu_3"] > plain["self_bleu_3"]  # colder is less varied
     assert plain["perplexity"] == pytest.approx(told, abs=0.006)
+    # As a language-model score in nats, of a text in place of the samples.
+    scorer = ("--scorer", checkpoint[1], "--scorer-data", "lm", "--scored", "test.en")
+    call(
+        measure, trained, monkeypatch, "gpt.json", "--references", "test.en", *scorer,
+        "--output", "scored.json",
+    )  # fmt: skip
+    _, plain = json.loads((trained / "scored.json").read_text())["points"]
+    assert math.exp(plain["lm_score"]) == pytest.approx(told, rel=0.002)
 
 
 def test_unigram_writes_points_like_a_checkpoint(trained, monkeypatch, capsys):
