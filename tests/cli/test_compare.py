@@ -279,14 +279,29 @@ def test_two_runs_in_one_folder_are_refused(tmp_path, texts):
     assert done.returncode == 1 and "another run works in" in done.stderr
 
 
-def test_a_failing_step_is_one_line(texts, tmp_path):
-    (texts / "wrong.yaml").write_text(LONG.replace("vocabulary: 36", "vocabulary: 3600"))
+@pytest.mark.parametrize(
+    ("change", "says", "step"),
+    [
+        (
+            ("vocabulary: 36", "vocabulary: 3600"),
+            "error: sentencepiece: Vocabulary size too high (3600)",
+            "data-mine",
+        ),
+        (
+            ("--lr 0.01", "--rate 0.01"),
+            "fairseq-train: error: unrecognized arguments: --rate 0.01",
+            "train-gpt.1",
+        ),
+    ],
+)
+def test_a_failing_step_is_one_line(change, says, step, texts, tmp_path):
+    (texts / "wrong.yaml").write_text(LONG.replace(*change))
     output = tmp_path / "out"
     done = run_recipe("compare.sh", "wrong.yaml", "--output", output, cwd=texts)
     assert done.returncode == 1
     reason, where = done.stderr.splitlines()
-    assert reason.startswith("error: sentencepiece: Vocabulary size too high (3600)")
-    assert where == f"error: data-mine failed; its log is {output}/logs/data-mine.log"
+    assert reason.startswith(says)
+    assert where == f"error: {step} failed; its log is {output}/logs/{step}.log"
 
 
 @pytest.mark.parametrize(

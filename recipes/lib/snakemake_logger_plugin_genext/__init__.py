@@ -6,6 +6,7 @@ in a plain log they get a line every half a minute.
 
 import itertools
 import json
+import re
 import shutil
 import sys
 import threading
@@ -18,6 +19,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 INTERVAL = {True: 0.5, False: 30.0}  # s between two lines of progress, by whether it is a terminal
 TAIL = 16384  # bytes of a log that its last line of figures is looked for in
 SHOWN = 3  # samples of each system
+MISTAKE = re.compile(r"([\w-]+: )?error: ")  # argparse puts the command's name first
 STOPPED = ".stopped"  # compare.py's mark that steps fail because the user has stopped them
 
 
@@ -119,7 +121,7 @@ class LogHandler(LogHandlerBase):
         text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
         lines = text.splitlines()[-20:]
         # A mistake of the user's is told in one line already; anything else needs its traceback.
-        for line in lines[-1:] if lines and lines[-1].startswith("error: ") else lines:
+        for line in lines[-1:] if lines and MISTAKE.match(lines[-1]) else lines:
             print(line, file=sys.stderr)
         print(f"error: {name_of(job)} failed; its log is {log}", file=sys.stderr)
 
