@@ -221,7 +221,7 @@ def processes_in(folder):
     return found
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition, seconds=300):
     for _ in range(10 * seconds):
         if condition():
             return
@@ -244,7 +244,7 @@ def test_stopped_or_killed_it_goes_on_to_the_same_end(texts, tmp_path):
         )  # fmt: skip
         wait_for(lambda before=written: saved.exists() and saved.stat().st_mtime_ns > before)
         process.send_signal(number)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=180)
         if number == signal.SIGTERM:
             assert process.returncode == 130
             assert error.splitlines()[-1].endswith("the same command goes on")
