@@ -1,5 +1,6 @@
 """Reads text, a sentence a line, and says in one line what is wrong with it."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -54,6 +55,12 @@ def read_samples(path: str | Path, known: set[str]) -> list[list[str]]:
             f"{path} has no word in common with the references: is it cut into tokens alike?"
         )
     return samples
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a file: what is made from it may be moved with it, and is told by its content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_name(name: str) -> str:

@@ -111,6 +111,12 @@ class FixedLengthGenerator:
         return torch.cat(found)
 
 
+def updates_of(path: str | Path) -> int:
+    """Updates that had been made when a checkpoint was written."""
+    state = checkpoint_utils.load_checkpoint_to_cpu(str(path))
+    return state["optimizer_history"][-1]["num_updates"]
+
+
 def describe_checkpoint(path: str | Path) -> dict[str, int]:
     """What a checkpoint says of its training.
 

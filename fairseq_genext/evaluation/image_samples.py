@@ -16,7 +16,7 @@ import torch
 
 from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.evaluation import command
-from fairseq_genext.evaluation.checkpoints import describe_checkpoint, load_model
+from fairseq_genext.evaluation.checkpoints import load_model, updates_of
 from fairseq_genext.evaluation.image_grid import write_grid
 
 BATCH = 1000
@@ -66,7 +66,7 @@ def main() -> None:
         np.save(f"{prefix}.npy", pixels)
         write_grid(pixels, Path(f"{prefix}.png"))
         if args.json:
-            updates = describe_checkpoint(checkpoint)["updates"]
+            updates = updates_of(checkpoint)
             points.append({"updates": updates, "images": f"{prefix}.npy"})
         print(f"wrote {prefix}.npy ({len(pixels):,} images) and {prefix}.png")
     if args.json:

@@ -14,7 +14,6 @@ changed.
 """
 
 import argparse
-import hashlib
 import json
 import sys
 from dataclasses import asdict
@@ -33,6 +32,7 @@ from fairseq_genext.evaluation.sample import (
     sample_point,
 )
 from fairseq_genext.evaluation.tables import columns, format_table, markdown
+from fairseq_genext.files import digest
 
 COLUMNS = columns(
     "system", "temperature", "top_p", "bleu_3", "bleu_4", "self_bleu_3", "self_bleu_4",
@@ -66,8 +66,9 @@ def point_of(
         "temperature": temperature,
         "top_p": top_p,
         # By content, so that a folder may be moved.
-        "checkpoint": _digest(checkpoint),
-        "sentencepiece_model": _digest(sampling.sentencepiece_model),
+        "checkpoint": digest(checkpoint),
+        "sentencepiece_model": sampling.sentencepiece_model
+        and digest(sampling.sentencepiece_model),
     }
     del wanted["data"]
     note = path.with_suffix(".json")
@@ -81,13 +82,6 @@ def point_of(
     speed = {name: made[name] for name in ("seconds", "tokens_per_second")}
     command.write_json(note, **wanted, speed=speed)
     return speed
-
-
-def _digest(path: str | None) -> str | None:
-    if path is None:
-        return None
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def main() -> None:

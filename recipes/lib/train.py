@@ -9,7 +9,6 @@ at its end; one of anything else is begun anew.
 """
 
 import fcntl
-import hashlib
 import json
 import resource
 import shlex
@@ -22,7 +21,7 @@ from pathlib import Path
 from experiment import flags_of
 
 import fairseq_genext
-from fairseq_genext.files import read_lines, write_whole
+from fairseq_genext.files import digest, read_lines, write_whole
 
 USES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
@@ -30,12 +29,6 @@ USES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 def read_json(path: Path | str) -> dict:
     """The entries of a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
-
-
-def digest(path: str) -> str:
-    """SHA-256 of a file, so that an experiment's folder may be moved."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def take_folder(folder: Path, made_from: dict) -> None:
@@ -111,7 +104,7 @@ def logged(log: Path, figure: str) -> list[float]:
 
 def describe(folder: Path, checkpoint: str) -> dict:
     """What a finished training has left: sizes, updates and costs."""
-    from fairseq_genext.evaluation.checkpoints import describe_checkpoint
+    from fairseq_genext.evaluation.checkpoints import describe_checkpoint, updates_of
 
     last = describe_checkpoint(folder / "checkpoint_last.pt")
     chosen = folder / f"checkpoint_{checkpoint}.pt"
@@ -123,7 +116,7 @@ def describe(folder: Path, checkpoint: str) -> dict:
         "tokens_seen": round(statistics.mean(words) * last["data_updates"]) if words else None,
         "tokens_per_second": statistics.median(speeds) if speeds else None,
         "checkpoint": str(chosen),
-        "checkpoint_updates": describe_checkpoint(chosen)["updates"],
+        "checkpoint_updates": updates_of(chosen),
         "log": str(folder / "train.log"),
     }
 
