@@ -33,8 +33,9 @@ The other rooms:
 - ``data/``: data sets of noise and images, and commands that write corpora
 - ``evaluation/``: commands that sample, measure and report; it knows nothing of training
 - ``flops.py``: the floating-point operations of a training update
-- ``plugin.py`` registers all of it; ``compat.py`` and ``precision.py`` set up numpy, torch and
-  fairseq; ``files.py`` and ``errors.py`` read text and say what is wrong in one line
+- ``plugin.py`` registers all of it; ``patches/`` is what it changes in fairseq's own commands, and
+  ``precision.py`` how torch multiplies
+- ``files.py`` and ``errors.py`` read text and say what is wrong in one line
 
 ``recipes/`` and ``docs/`` are next to the package; CONTRIBUTING.md says where a change goes.
 """

@@ -1,8 +1,7 @@
 """Registers all that the package adds to fairseq; see the table in the package's own docstring."""
 
-from fairseq_genext import compat, precision
+from fairseq_genext import patches, precision  # noqa: F401  importing applies the patches
 
-compat.apply()
 precision.apply()
 
 # fairseq itself imports only a user's tasks and models when --user-dir names this folder.

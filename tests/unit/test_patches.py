@@ -1,4 +1,4 @@
-"""What the plugin supplies to fairseq, on the numpy and torch that are installed."""
+"""What the plugin changes in fairseq for every model and task."""
 
 import argparse
 import logging
@@ -11,7 +11,7 @@ from fairseq import utils
 from fairseq.data import data_utils
 from fairseq.logging import progress_bar
 
-from fairseq_genext import compat
+import fairseq_genext.plugin  # noqa: F401  as --user-dir does
 from fairseq_genext.errors import UsageError, require_choice, require_positive
 
 
@@ -31,13 +31,6 @@ def test_no_sentence_is_dropped(number, limits):
 def test_no_sentence_at_all():
     with pytest.raises(UsageError, match="no sentence is left"):
         data_utils.batch_by_size(np.arange(0), lambda i: 1, np.arange(0), max_sentences=4)
-
-
-def test_applying_twice_changes_nothing():
-    before = data_utils.batch_by_size
-    compat.apply()
-    assert data_utils.batch_by_size is before
-    assert np.dtype(np.compat.long) == np.int64
 
 
 def test_namespaces_load_and_other_classes_do_not(tmp_path):

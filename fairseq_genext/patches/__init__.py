@@ -1,0 +1,7 @@
+"""What the plugin changes in fairseq's own commands, a file a concern.
+
+Importing the package, as ``--user-dir`` does, applies all of it, once. Each file says what breaks
+without it. They hold for every model and task, fairseq's own included.
+"""
+
+from fairseq_genext.patches import batches, libraries, logs  # noqa: F401

@@ -1,0 +1,42 @@
+"""No sentence is dropped silently, and one that is too long is named in one line."""
+
+import numpy as np
+from fairseq.data import data_utils
+from fairseq.tasks import FairseqTask
+
+from fairseq_genext.errors import UsageError
+from fairseq_genext.patches.patch import patch
+
+
+@patch(data_utils, "batch_by_size")
+def keep_last_batch(batch_by_size, indices, *args, **kwargs):
+    """fairseq drops the final batch of an epoch, a validation or a generation when its size is no
+    multiple of ``--required-batch-size-multiple`` (8 by default): 197 inputs give 192 hypotheses.
+
+    Raises:
+        UsageError: there is no sentence at all.
+    """
+    if len(indices) == 0:
+        raise UsageError("no sentence is left: the data has none that the model can take")
+    batches = list(batch_by_size(indices, *args, **kwargs))
+    # Batches are consecutive slices of the indices, so what was dropped is the tail.
+    rest = indices[sum(len(batch) for batch in batches) :]
+    return [*batches, np.asarray(rest)] if len(rest) > 0 else batches
+
+
+@patch(FairseqTask, "filter_indices_by_size")
+def say_too_long_in_one_line(filter_indices_by_size, self, *args, **kwargs):
+    """A sentence longer than the model's positions ends in a bare ``Exception``.
+
+    Raises:
+        UsageError: in its place.
+    """
+    try:
+        return filter_indices_by_size(self, *args, **kwargs)
+    except Exception as error:
+        if not str(error).startswith("Size of sample"):
+            raise
+        raise UsageError(
+            f"{str(error)[0].lower()}{str(error)[1:]}, or shorten it, or train with more "
+            "--max-source-positions and --max-target-positions"
+        ) from None
