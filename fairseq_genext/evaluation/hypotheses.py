@@ -5,12 +5,15 @@
 writes X.txt, a hypothesis a line, for every X.out, or --output FILE for a single one.
 """
 
+import logging
 import re
 from pathlib import Path
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import command
 from fairseq_genext.files import read_lines, write_whole
+
+logger = logging.getLogger(__name__)
 
 HYPOTHESIS = re.compile(r"(?P<kind>[DH])-(?P<input>\d+)\t[^\t]*\t(?P<text>.*)")
 
@@ -39,6 +42,12 @@ def hypotheses(lines: list[str], expect: int | None = None, nbest: bool = False)
         raise UsageError(
             f"{len(by_input)} hypotheses for {count} inputs, numbered up to "
             f"{max(by_input, default=-1)}: generation was cut off or its batches dropped sentences"
+        )
+    most = max(len(texts) for texts in by_input.values())
+    if most > 1 and not nbest:
+        logger.warning(
+            f"up to {most} hypotheses an input: the most probable of each is kept, which among "
+            "samples is not a fair draw; --nbest keeps all"
         )
     kept = slice(None) if nbest else slice(1)
     return [text for number in range(count) for text in by_input[number][kept]]

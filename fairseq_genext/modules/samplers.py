@@ -45,10 +45,12 @@ class SampleLength:
     Attributes:
         maximum: longest sample in tokens, end of sentence included.
         fixed: all samples are ``maximum`` words long, and there is no end of sentence.
+        through_ends: all samples are ``maximum`` tokens long, and sentences end inside them.
     """
 
     maximum: int
     fixed: bool = False
+    through_ends: bool = False
 
     def forbidden(self, dictionary) -> list[int]:
         """Ids that no sample has: padding, and where length is fixed every special symbol."""
@@ -100,7 +102,8 @@ def unroll(
             if feedback:
                 table = decoder.embed_tokens.weight
                 embeddings = (weight.to(table.dtype) @ table).unsqueeze(1)
-        alive = alive & chosen.ne(eos)
+        if not length.through_ends:
+            alive = alive & chosen.ne(eos)
         if not alive.any():
             break
     return Samples(

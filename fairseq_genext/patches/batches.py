@@ -8,16 +8,20 @@ from fairseq_genext.errors import UsageError
 from fairseq_genext.patches.patch import patch
 
 
+class NothingLeftError(UsageError):
+    """No sentence is left that the model can take."""
+
+
 @patch(data_utils, "batch_by_size")
 def keep_last_batch(batch_by_size, indices, *args, **kwargs):
     """fairseq drops the final batch of an epoch, a validation or a generation when its size is no
     multiple of ``--required-batch-size-multiple`` (8 by default): 197 inputs give 192 hypotheses.
 
     Raises:
-        UsageError: there is no sentence at all.
+        NothingLeftError: there is no sentence at all.
     """
     if len(indices) == 0:
-        raise UsageError("no sentence is left: the data has none that the model can take")
+        raise NothingLeftError("no sentence is left: the data has none that the model can take")
     batches = list(batch_by_size(indices, *args, **kwargs))
     # Batches are consecutive slices of the indices, so what was dropped is the tail.
     rest = indices[sum(len(batch) for batch in batches) :]

@@ -77,6 +77,11 @@ class Turns(ValidationSamples):
         fill_defaults(cfg)
         self.turns_cfg = cfg  # fairseq keeps it as args in some tasks, as cfg in others
         require_positive(cfg, "generator_turns_lr_scale")
+        if getattr(cfg, "sample_break_mode", "eos") != "eos":
+            raise UsageError(
+                f"--sample-break-mode {cfg.sample_break_mode}: the two players write and read "
+                "sentences, one a line; leave the flag out"
+            )
         try:
             self.schedule = Schedule(
                 cfg.generator_pretrain_updates,

@@ -6,6 +6,10 @@ a GAN, which is what makes a comparison fair:
     fairseq-generate DATA --task unconditional_generation --num-samples 100 --sampling --beam 1
 """
 
+import copy
+import dataclasses
+import functools
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,6 +27,7 @@ from fairseq.tasks.language_modeling import (
 from fairseq_genext.data.noise_dataset import NoiseDataset
 from fairseq_genext.data.oracle import OracleLSTM
 from fairseq_genext.errors import UsageError
+from fairseq_genext.modules.document_generator import DocumentGenerator
 from fairseq_genext.modules.forced_sampling import ForcedSampling
 from fairseq_genext.modules.samplers import Samples, ancestral, unroll
 from fairseq_genext.tasks.validation_samples import (
@@ -30,6 +35,8 @@ from fairseq_genext.tasks.validation_samples import (
     ValidationSamples,
     ValidationSamplesConfig,
 )
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -68,7 +75,23 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
 
     def __init__(self, args, dictionary, output_dictionary=None, targets=None) -> None:
         super().__init__(args, dictionary, output_dictionary, targets)
+        # What is written may be shown otherwise than what is read; see write_documents.
+        self.output_dictionary = copy.copy(self.output_dictionary)
+        if args.sample_break_mode != "eos":
+            self.write_documents()
         self.oracle = OracleLSTM.load(args.oracle, dictionary) if args.oracle else None
+
+    def write_documents(self) -> None:
+        """From now on an end of sentence is a word of a text, and does not end it."""
+        self.length = dataclasses.replace(self.length, through_ends=True)
+        # Shown as </s>: without, nobody could tell where a sentence of a document ends.
+        words = self.output_dictionary
+        words.string = functools.partial(words.string, include_eos=True)
+
+    def trained_with(self, cfg) -> None:
+        """Takes over what a loaded model's training says of its texts: ``--sample-break-mode``."""
+        if getattr(cfg, "sample_break_mode", "eos") != "eos" and not self.length.through_ends:
+            self.write_documents()
 
     @classmethod
     def setup_dictionary(cls, args, **kwargs):
@@ -135,6 +158,8 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             )
         if getattr(args, "print_alignment", None):
             raise UsageError("--print-alignment: text from nothing has no source to align with")
+        if self.length.through_ends:
+            kwargs["seq_gen_cls"] = DocumentGenerator
         generator = super().build_generator(models, args, *others, **kwargs)
         if isinstance(getattr(generator, "search", None), search.Sampling):
             generator.search = ForcedSampling(
@@ -151,35 +176,60 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         """Continues the prompts, or starts from nothing.
 
         A prompt is what ``--prefix-size`` cuts off a data set's lines, or a whole line given to
-        ``fairseq-interactive`` or to fairseq's Python interface.
+        ``fairseq-interactive`` or to fairseq's Python interface. Such a line that leaves no room to
+        continue it is warned of, and has no hypothesis.
 
         Raises:
-            UsageError: a prompt leaves no room to continue it.
+            UsageError: ``--prefix-size`` leaves no room to continue.
         """
         if constraints is not None:
             raise UsageError("--constraints work with translation only")
+        given = prefix_tokens is None and "nsentences" not in sample
         if prefix_tokens is None:
             # A line of a data set is no prompt unless --prefix-size says so: fairseq's
             # language_modeling task would take it whole and so copy it.
-            given = "nsentences" not in sample
             lines = sample["net_input"]["src_tokens"]  # (batch, 1 + longest line)
             prefix_tokens = lines[:, 1:] if given else lines[:, :0]
-        # A prompt ends where its sentence does: forced, the end would end the sample as well.
         eos, pad = self.dictionary.eos(), self.dictionary.pad()
-        prefix_tokens = prefix_tokens.masked_fill(prefix_tokens.eq(eos).cumsum(1).bool(), pad)
-        if isinstance(generator, SequenceGenerator):
-            # fairseq would cut a longer prompt and end the text there.
-            given_tokens = sample["net_input"]["src_tokens"].size(1)
-            wanted = int(generator.max_len_a * given_tokens + generator.max_len_b)
-            room = min(wanted, generator.max_len - 1)
-            longest = int(prefix_tokens.ne(pad).sum(dim=1).max())
-            if longest >= room:
-                raise UsageError(
-                    f"a prompt of {longest} tokens leaves nothing of {room} to write: raise "
-                    "--max-len-b as far as the model's positions allow, or shorten the prompt"
-                )
+        if not self.length.through_ends:
+            # A prompt ends where its sentence does: forced, the end would end the sample as well.
+            prefix_tokens = prefix_tokens.masked_fill(prefix_tokens.eq(eos).cumsum(1).bool(), pad)
+        fits = self.prompts_with_room(generator, sample, prefix_tokens)
+        if not fits.any():
+            return [[] for _ in fits]
+        if not fits.all():
+            width = int(prefix_tokens[fits].ne(pad).sum(dim=1).max())
+            prefix_tokens = prefix_tokens[fits, :width]
+            sample = {"net_input": {key: x[fits] for key, x in sample["net_input"].items()}}
         with torch.no_grad():
-            return generator.generate(models, sample, prefix_tokens=prefix_tokens, bos_token=eos)
+            found = generator.generate(models, sample, prefix_tokens=prefix_tokens, bos_token=eos)
+        if not fits.all():
+            answers = iter(found)
+            found = [next(answers) if fit else [] for fit in fits.tolist()]
+        return found
+
+    def prompts_with_room(self, generator, sample, prompts: torch.Tensor) -> torch.Tensor:
+        """Which prompts ``(batch, longest)`` can be continued: ``(batch,)``, bool.
+
+        Raises:
+            UsageError: one cannot, and it is none of the lines that fairseq-interactive reads.
+        """
+        lengths = prompts.ne(self.dictionary.pad()).sum(dim=1)
+        if not isinstance(generator, SequenceGenerator):
+            return torch.ones_like(lengths, dtype=torch.bool)
+        # fairseq would cut a longer prompt and end the text there.
+        given_tokens = sample["net_input"]["src_tokens"].size(1)
+        wanted = int(generator.max_len_a * given_tokens + generator.max_len_b)
+        room = min(wanted, generator.max_len - 1)
+        for length in lengths[lengths >= room].tolist():
+            says = (
+                f"a prompt of {length} tokens leaves nothing of {room} to write: raise "
+                "--max-len-b as far as the model's positions allow, or shorten the prompt"
+            )
+            if "id" in sample:
+                raise UsageError(says)
+            logger.warning(says)  # the other lines of a session are answered
+        return lengths < room
 
     def train_step(self, sample, *args, **kwargs):
         """One batch, without end of sentence where length is fixed."""

@@ -62,6 +62,13 @@ DBAM = (
     1,
 )
 
+SAMPLE = (
+    "lm", "--task", "unconditional_generation", "--path", "gpt_doc_tiny/checkpoint_last.pt",
+)  # fmt: skip
+TRANSLATE = (
+    "mt", "--task", "translation", "--path", "lstm_seq2seq_doc_tiny/checkpoint_last.pt",
+)  # fmt: skip
+
 WRONG = {
     "noise of no width": ("lm", *GAN, "--noise-dim", 0, "--noise-dim is 0; it must be greater"),
     "generator width": (
@@ -125,6 +132,9 @@ WRONG = {
         "mt", *DBAM, "--arch", "transformer_tiny", "--criterion dbam needs --arch dbam"
     ),
     "temperature": ("lm", *GAN, "--gumbel-temperature", 0, "must be greater than 0"),
+    "documents of a GAN": (
+        "lm", *GAN, "--sample-break-mode", "none", "write and read sentences, one a line"
+    ),
 }  # fmt: skip
 
 
@@ -219,9 +229,13 @@ def test_source_that_is_too_long_for_the_model(short):
     result = run("fairseq-generate", *model, folder=folder, expect=1)
     assert_one_line(result, "is invalid")
     assert not result.lines("H")
-    typed = "the king saw them\nthe old priest took away all the land\n"
-    result = run("fairseq-interactive", *model, folder=folder, stdin=typed, expect=1)
-    assert_one_line(result, "--max-source-positions")
+    # It does not end a session: the others are answered.
+    typed = "the king saw them\nthe old priest took away all the land\nshe saw them\n"
+    for buffer in (1, 3):
+        flags = ("--buffer-size", buffer, "--batch-size", buffer)
+        result = run("fairseq-interactive", *model, *flags, folder=folder, stdin=typed)
+        assert sorted(result.lines("H")) == [0, 2]
+        assert "1 samples have invalid sizes and will be skipped" in result.stdout
     skipped = run(
         "fairseq-generate", *model, "--skip-invalid-size-inputs-valid-test", folder=folder
     )
@@ -239,10 +253,7 @@ def test_validation_source_that_is_too_long_stops_without_a_checkpoint(folder):
 
 
 def test_negative_number_of_samples(models):
-    result = run(
-        "fairseq-generate", "lm", "--task", "unconditional_generation", "--num-samples", -3,
-        "--path", "gpt_doc_tiny/checkpoint_last.pt", folder=models, expect=1,
-    )  # fmt: skip
+    result = run("fairseq-generate", *SAMPLE, "--num-samples", -3, folder=models, expect=1)
     assert_one_line(result, "--num-samples is -3")
 
 
@@ -253,12 +264,72 @@ def test_negative_number_of_samples(models):
         (("--num-samples", 2, "--score-reference"), "has nothing for --score-reference"),
         (("--num-samples", 2, "--print-alignment"), "no source to align with"),
         (("--prefix-size", 3, "--max-len-b", 3), "a prompt of 3 tokens leaves nothing of 3"),
+        (("--num-samples", 2, "--sampling"), "give --beam 1 for one sample, or --nbest 5 for all"),
+        (("--temperature", 0), "leave out --sampling and give --beam 1"),
+        (("--diverse-beam-groups", 2), "--beam to be divisible by the number of groups"),
     ],
 )
 def test_sampling(models, flags, says):
-    result = run(
-        "fairseq-generate", "lm", "--task", "unconditional_generation", *flags,
-        "--path", "gpt_doc_tiny/checkpoint_last.pt", folder=models, expect=1,
-    )  # fmt: skip
+    result = run("fairseq-generate", *SAMPLE, *flags, folder=models, expect=1)
     assert_one_line(result, says)
     assert not result.lines("H")
+
+
+def test_more_words_than_there_are(models):
+    """--sampling-topk above the vocabulary is the whole vocabulary, for translation as well."""
+    for data, model in (("lm", SAMPLE[1:]), ("mt", TRANSLATE[1:])):
+        number = ("--num-samples", 5) if data == "lm" else ()
+        drawn = [
+            run(
+                "fairseq-generate", data, *model, *number, "--sampling", "--beam", 1, *topk,
+                folder=models,
+            ).lines("H")
+            for topk in (("--sampling-topk", 1000), ())
+        ]  # fmt: skip
+        words = [[text for _, text in lines.values()] for lines in drawn]
+        assert len(words[0]) == len(words[1]) > 0 and all(words[0])
+
+
+def test_samples_that_are_kept(models):
+    flags = ("--num-samples", 2, "--sampling", "--beam", 3, "--nbest", 3)
+    result = run("fairseq-generate", *SAMPLE, *flags, folder=models)
+    assert result.stdout.count("\nH-") == 6
+    assert "all 3 samples of an input are written" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("kind", [(), ("soft",)])
+@pytest.mark.parametrize("reference", [(), ("--score-reference",)])
+def test_alignment_without_attention(models, kind, reference):
+    flags = ("--print-alignment", *kind, *reference)
+    result = run("fairseq-generate", *TRANSLATE, *flags, folder=models, expect=1)
+    assert_one_line(result, "the model has no attention; leave the flag out")
+
+
+@pytest.mark.parametrize(
+    ("script", "flags", "says"),
+    [
+        ("fairseq-eval-lm", (*SAMPLE, "--context-window", 5), "or give --sample-break-mode none"),
+        ("fairseq-eval-lm", SAMPLE[:3], "--path is missing"),
+        ("fairseq-interactive", TRANSLATE[:3], "--path is missing"),
+        ("fairseq-interactive", (*TRANSLATE, "--temperature", 0), "--temperature is 0.0"),
+        ("fairseq-validate", ("mt", "--batch-size", 8), "--task is missing"),
+        ("fairseq-validate", TRANSLATE[:3], "--path is missing"),
+        ("fairseq-train", ("mt", *MT, "--update-freq", 0), "--update-freq is 0; it must"),
+        ("fairseq-train", ("mt", *MT, "--lr-scheduler", "polynomial_decay"), "total_num_update"),
+        (
+            "fairseq-train", ("mt", *MT, "--best-checkpoint-metric", "bleu", "--save-dir", "no"),
+            "choose one of bsz, loss",
+        ),
+    ],
+)  # fmt: skip
+def test_commands(models, script, flags, says):
+    assert_one_line(run(script, *flags, folder=models, expect=1), says)
+
+
+def test_a_prompt_that_is_too_long_does_not_end_a_session(models):
+    typed = "the king\n" + "the king " * 5 + "\na man\n"
+    for buffer in (1, 3):
+        flags = ("--max-len-b", 6, "--buffer-size", buffer, "--batch-size", buffer)
+        result = run("fairseq-interactive", *SAMPLE, *flags, folder=models, stdin=typed)
+        assert sorted(result.lines("H")) == [0, 2] and sorted(result.lines("S")) == [0, 1, 2]
+        assert "a prompt of 10 tokens leaves nothing of 6" in result.stdout + result.stderr

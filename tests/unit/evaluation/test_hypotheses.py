@@ -15,8 +15,10 @@ PRINTED = [
 ]
 
 
-def test_best_hypothesis_of_each_input_in_order():
+def test_best_hypothesis_of_each_input_in_order(caplog):
     assert hypotheses(PRINTED) == ["a tab\tinside", "b", ""]
+    assert "up to 2 hypotheses an input: the most probable of each is kept" in caplog.text
+    caplog.clear()
     assert hypotheses(PRINTED, expect=3) == ["a tab\tinside", "b", ""]
 
 
@@ -26,9 +28,10 @@ def test_a_missing_hypothesis_is_an_error(lines):
         hypotheses(lines, expect=3)
 
 
-def test_nbest_keeps_all_and_pieces_stand_in_for_missing_text():
+def test_nbest_keeps_all_and_pieces_stand_in_for_missing_text(caplog):
     assert hypotheses(PRINTED, nbest=True) == ["a tab\tinside", "second best", "b", ""]
     assert hypotheses(["H-1\t-0.5\t▁b", "H-0\t-0.1\t▁a"]) == ["▁a", "▁b"]
+    assert not caplog.text
 
 
 @pytest.fixture

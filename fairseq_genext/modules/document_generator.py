@@ -1,0 +1,45 @@
+"""fairseq's generator for models of documents, where an end of sentence is a word like any other.
+
+Trained on blocks of text (``--sample-break-mode none``, ``complete``, ``complete_doc``), a model
+writes ``</s>`` between sentences. fairseq's own generator stops there; this one goes on to the
+length that was asked for.
+"""
+
+import torch
+from fairseq.sequence_generator import SequenceGenerator
+from torch import Tensor
+
+
+class DocumentGenerator(SequenceGenerator):
+    """As ``SequenceGenerator``; every text is as long as ``--max-len-a``, ``--max-len-b`` and the
+    model's positions allow.
+
+    ``<s>``, which no text holds, is what ends a hypothesis inside the search. It is forbidden
+    before the last step, forced there, and taken off again with its score.
+    """
+
+    def __init__(self, models, tgt_dict, **kwargs) -> None:
+        super().__init__(models, tgt_dict, eos=tgt_dict.bos(), **kwargs)
+
+    def _prefix_tokens(self, step, lprobs, scores, tokens, prefix_tokens, beam_size):
+        # Where another prompt of the batch is longer, fairseq forbids nothing.
+        lprobs, tokens, scores = super()._prefix_tokens(
+            step, lprobs, scores, tokens, prefix_tokens, beam_size
+        )
+        lprobs[:, self.eos] = -torch.inf
+        return lprobs, tokens, scores
+
+    def generate(self, models, sample: dict, **kwargs) -> list[list[dict[str, Tensor]]]:
+        """Hypotheses of each text, best first: their tokens have no end."""
+        read = sample["net_input"]["src_tokens"].size(1)
+        self.min_len = min(int(self.max_len_a * read + self.max_len_b), self.max_len - 1)
+        found = super().generate(models, sample, **kwargs)
+        for hypotheses in found:
+            for hypothesis in hypotheses:
+                for key in ("tokens", "positional_scores"):
+                    hypothesis[key] = hypothesis[key][:-1]
+                total = hypothesis["positional_scores"].sum()
+                length = len(hypothesis["tokens"]) if self.normalize_scores else 1
+                hypothesis["score"] = total / length**self.len_penalty
+            hypotheses.sort(key=lambda hypothesis: hypothesis["score"], reverse=True)
+        return found

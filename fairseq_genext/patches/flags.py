@@ -1,0 +1,252 @@
+"""Flags that do not go together are refused in one line, before anything is loaded.
+
+fairseq tells of them by an assertion or a ``ValueError``, hence by a traceback, or takes them
+silently.
+"""
+
+import functools
+import logging
+import math
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+
+import torch
+from fairseq import options, search
+from fairseq.sequence_generator import SequenceGeneratorWithAlignment
+from fairseq.sequence_scorer import SequenceScorer
+from fairseq.tasks.language_modeling import LanguageModelingTask
+from hydra.errors import ConfigCompositionException
+from omegaconf import DictConfig, open_dict
+
+from fairseq_genext.errors import UsageError, flag
+from fairseq_genext.patches.batches import NothingLeftError
+from fairseq_genext.patches.patch import patch, patch_command
+
+logger = logging.getLogger(__name__)
+
+
+# Numbers of fairseq-train and the least they may be; 0 often means never or no limit.
+LEAST = {
+    "common": {"log_interval": 1, "seed": 0},
+    "dataset": {
+        "batch_size": 1,
+        "batch_size_valid": 1,
+        "max_tokens": 1,
+        "num_workers": 0,
+        "required_batch_size_multiple": 1,
+        "validate_interval": 1,
+        "validate_interval_updates": 0,
+    },
+    "optimization": {"max_epoch": 0, "max_update": 0, "clip_norm": 0, "lr": 0, "update_freq": 1},
+    "checkpoint": {"save_interval": 1, "save_interval_updates": 0},
+    "ema": {"ema_decay": 0},
+    "lr_scheduler": {"warmup_updates": 0},
+}
+
+
+def check_training(cfg: DictConfig) -> None:
+    """Checks fairseq-train's own numbers.
+
+    Raises:
+        UsageError: one is out of its range, or asks for a device that is missing.
+    """
+    for group, least in LEAST.items():
+        for name, minimum in least.items():
+            given = getattr(getattr(cfg, group, None), name, None)
+            for value in given if isinstance(given, Sequence) else [given]:
+                if value is not None and not value >= minimum:
+                    raise UsageError(f"{flag(name)} is {value}; it must be at least {minimum}")
+    if cfg.common.fp16 and not torch.cuda.is_available():
+        raise UsageError("--fp16 needs a GPU; a CPU trains with --bf16, or without either")
+
+
+def check_generation(cfg) -> None:
+    """Checks what fairseq-generate and fairseq-interactive are told of the search.
+
+    Args:
+        cfg: the parsed flags, or fairseq's configuration made of them.
+
+    Raises:
+        UsageError: a number is out of its range, or flags do not go together.
+    """
+    cfg = getattr(cfg, "generation", cfg)
+    for name in ("beam", "nbest", "max_len_b"):
+        if getattr(cfg, name) < 1:
+            raise UsageError(f"{flag(name)} is {getattr(cfg, name)}; it must be at least 1")
+    for name in ("max_len_a", "prefix_size", "no_repeat_ngram_size", "min_len"):
+        if not 0 <= getattr(cfg, name) < math.inf:
+            raise UsageError(f"{flag(name)} is {getattr(cfg, name)}; it must be 0 or greater")
+    if not 0 < cfg.temperature < math.inf:
+        raise UsageError(
+            f"--temperature is {cfg.temperature}; it must be greater than 0. For the most probable "
+            "words leave out --sampling and give --beam 1"
+        )
+    if cfg.max_len_a == 0 and cfg.min_len > cfg.max_len_b:
+        raise UsageError(f"--min-len {cfg.min_len} is more than --max-len-b {cfg.max_len_b}")
+    if cfg.nbest > cfg.beam:
+        raise UsageError(
+            f"--nbest {cfg.nbest} is more than the {cfg.beam} hypotheses of --beam; raise --beam"
+        )
+    ways = [cfg.sampling, cfg.diverse_beam_groups > 0, cfg.match_source_len, cfg.diversity_rate > 0]
+    if sum(ways) > 1:
+        raise UsageError(
+            "--sampling, --diverse-beam-groups, --match-source-len and --diversity-rate: choose one"
+        )
+    if not cfg.sampling:
+        for name in ("sampling_topk", "sampling_topp"):
+            if getattr(cfg, name) >= 0:
+                raise UsageError(f"{flag(name)} needs --sampling")
+        return
+    if cfg.nbest != cfg.beam:
+        raise UsageError(
+            f"--sampling draws --beam {cfg.beam} samples an input and --nbest {cfg.nbest} would "
+            f"keep the most probable: give --beam 1 for one sample, or --nbest {cfg.beam} for all"
+        )
+    if cfg.sampling_topp > 0 and cfg.sampling_topk > 0:
+        raise UsageError("--sampling-topk and --sampling-topp: fairseq takes one of them alone")
+    if not (cfg.sampling_topp <= 1):
+        raise UsageError(f"--sampling-topp is {cfg.sampling_topp}; it must be at most 1")
+    if cfg.beam > 1:
+        logger.info(f"all {cfg.beam} samples of an input are written, the most probable first")
+
+
+def check_path(cfg) -> None:
+    """Raises UsageError where the command reads a checkpoint and is given none."""
+    if getattr(getattr(cfg, "common_eval", cfg), "path", None) is None:
+        raise UsageError(
+            "--path is missing: name the checkpoint, as checkpoints/checkpoint_best.pt"
+        )
+
+
+CHECKS = {
+    "train": [check_training],
+    "generate": [check_path, check_generation],
+    "interactive": [check_path, check_generation],
+    "validate": [check_path],
+    "eval_lm": [check_path],
+}
+
+
+def checked(checks: list[Callable], main: Callable, cfg, *args, **kwargs):
+    """Runs a command after its checks; what fairseq asserts of flags becomes one line.
+
+    Raises:
+        UsageError: as the checks, or in place of an error whose text names a flag.
+    """
+    for check in checks:
+        check(cfg)
+    try:
+        return main(cfg, *args, **kwargs)
+    except (AssertionError, ValueError) as error:
+        if "--" not in str(error):
+            raise
+        raise UsageError(" ".join(str(error).split())) from None
+
+
+def composed(compose: Callable, args: Namespace) -> DictConfig:
+    """The configuration of parsed flags.
+
+    Raises:
+        UsageError: a flag is missing or has a value of another kind, of which hydra writes a page.
+    """
+    try:
+        return compose(args)
+    except ConfigCompositionException as error:
+        reason = str(error.__cause__ or "").partition("\n")[0]
+        raise UsageError(f"{error}: {reason}") from None
+
+
+for _command, _checks in CHECKS.items():
+    patch_command(_command, "main")(functools.partial(checked, _checks))
+    patch_command(_command, "convert_namespace_to_omegaconf")(composed)
+
+
+@patch(options, "parse_args_and_arch")
+def require_task(parse: Callable, *args, **kwargs) -> Namespace:
+    """The parsed flags.
+
+    Raises:
+        UsageError: the command has no task by default (fairseq-validate) and is given none.
+    """
+    try:
+        return parse(*args, **kwargs)
+    except KeyError as error:
+        if error.args != (None,):
+            raise
+        raise UsageError("--task is missing: give the one that the model was trained in") from None
+
+
+@patch_command("train", "get_valid_stats")
+def name_the_metrics(get_valid_stats, cfg: DictConfig, trainer, stats: dict, *args) -> dict:
+    """Figures of a validation.
+
+    Raises:
+        UsageError: ``--best-checkpoint-metric`` is none of them.
+    """
+    wanted = cfg.checkpoint.best_checkpoint_metric
+    if wanted not in stats:
+        known = ", ".join(sorted(stats))
+        raise UsageError(f"--best-checkpoint-metric {wanted} does not exist; choose one of {known}")
+    return get_valid_stats(cfg, trainer, stats, *args)
+
+
+def require_attention(attention) -> None:
+    """Raises UsageError if a hypothesis has none."""
+    if attention is None or attention.numel() == 0:
+        raise UsageError("--print-alignment: the model has no attention; leave the flag out")
+
+
+@patch(SequenceGeneratorWithAlignment, "_prepare_batch_for_alignment")
+def require_attention_of_hypotheses(prepare, self, sample: dict, hypotheses):
+    """What alignments are read from.
+
+    Raises:
+        UsageError: the model has no attention.
+    """
+    require_attention(hypotheses[0][0]["attention"])
+    return prepare(self, sample, hypotheses)
+
+
+@patch(SequenceScorer, "generate")
+def require_attention_of_references(generate, self, models, sample: dict, **kwargs):
+    """Scores of the references.
+
+    Raises:
+        UsageError: alignments are wanted and the model has no attention.
+    """
+    found = generate(self, models, sample, **kwargs)
+    if self.compute_alignment:
+        require_attention(found[0][0]["attention"])
+    return found
+
+
+@patch(search.Sampling, "__init__")
+def clamp_topk(init, self, tgt_dict, sampling_topk=-1, sampling_topp=-1.0) -> None:
+    """More words than there are is all of them."""
+    init(self, tgt_dict, min(sampling_topk, len(tgt_dict)), sampling_topp)
+
+
+@patch(LanguageModelingTask, "eval_lm_dataloader")
+def refuse_context_of_sentences(dataloader, self, *args, context_window: int = 0, **kwargs):
+    """A window of context runs over the text before a block; a sentence has none.
+
+    Raises:
+        UsageError: ``--context-window`` and ``--sample-break-mode eos``.
+    """
+    if context_window > 0 and self.args.sample_break_mode == "eos":
+        raise UsageError(
+            f"--context-window {context_window}: each line is read by itself, without the lines "
+            "before it; leave the flag out, or give --sample-break-mode none"
+        )
+    return dataloader(self, *args, context_window=context_window, **kwargs)
+
+
+@patch_command("interactive", "make_batches")
+def leave_out_lines_that_are_too_long(make_batches, lines, cfg, *args):
+    """One line that is longer than the model takes does not end a session; fairseq warns of it."""
+    with open_dict(cfg):
+        cfg.dataset.skip_invalid_size_inputs_valid_test = True
+    try:
+        yield from make_batches(lines, cfg, *args)
+    except NothingLeftError:
+        return
