@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 
 from fairseq_genext import plugin  # noqa: F401  as a command of its own nothing has yet
 from fairseq_genext.errors import UsageError
+from fairseq_genext.patches.flags import check_generation
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,15 @@ class Generated:
 
 
 def read_flags(flags: list[str]) -> DictConfig:
-    """The configuration of fairseq-generate for its flags."""
+    """The configuration of fairseq-generate for its flags.
+
+    Raises:
+        UsageError: flags do not go together.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of hydra, at every reading of flags
         args = options.parse_args_and_arch(options.get_generation_parser(), flags)
+        check_generation(args)
         return convert_namespace_to_omegaconf(args)
 
 
