@@ -4,4 +4,14 @@ Importing the package, as ``--user-dir`` does, applies all of it, once. Each fil
 without it. They hold for every model and task, fairseq's own included.
 """
 
-from fairseq_genext.patches import batches, flags, libraries, logs, trained_task  # noqa: F401
+from fairseq_genext.patches import (  # noqa: F401
+    batches,
+    exact_resume,
+    flags,
+    libraries,
+    logs,
+    resuming,
+    saving,
+    stopping,
+    trained_task,
+)

@@ -2,6 +2,7 @@
 
 import functools
 import sys
+import types
 from collections.abc import Callable
 
 
@@ -27,18 +28,20 @@ def patch(owner: object, name: str) -> Callable[[Callable], Callable]:
     return replace
 
 
+def command_module(command: str) -> types.ModuleType | None:
+    """The module of ``fairseq_cli`` that is running, found too where it runs by ``python -m``."""
+    full_name = f"fairseq_cli.{command}"
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    return main if spec is not None and spec.name == full_name else sys.modules.get(full_name)
+
+
 def patch_command(command: str, name: str) -> Callable[[Callable], Callable]:
     """As ``patch``, for a function of the command that is running; does nothing in all others.
 
     Args:
         command: a module of ``fairseq_cli``: ``"train"``, ``"generate"``, …
-        name: a function of it. It is found too where the module runs by ``python -m``.
+        name: a function of it.
     """
-    full_name = f"fairseq_cli.{command}"
-    main = sys.modules["__main__"]
-    spec = getattr(main, "__spec__", None)
-    if spec is not None and spec.name == full_name:
-        return patch(main, name)
-    if full_name in sys.modules:
-        return patch(sys.modules[full_name], name)
-    return lambda replacement: replacement
+    module = command_module(command)
+    return patch(module, name) if module is not None else lambda replacement: replacement
