@@ -64,7 +64,8 @@ def require_same_dictionaries(path: str, state: dict, task) -> None:
     wrong = [side for side in here if side in held and held[side] != here[side]]
     if not wrong:
         return
-    if held.get("source") == here.get("target") and held.get("target") == here.get("source"):
+    crossed = {"source": held.get("target"), "target": held.get("source")}
+    if here == crossed:
         raise UsageError(
             f"{path} was trained in the other direction: swap --source-lang and --target-lang"
         )
