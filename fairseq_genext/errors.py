@@ -17,6 +17,19 @@ class UsageError(SystemExit):
         super().__init__(f"error: {message}")
 
 
+def reason(error: BaseException) -> str:
+    """What an error says, in part of a line."""
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    told = first if len(first) <= 200 else f"{first[:200]}…"
+    # The message of a KeyError is the key alone.
+    return told if " " in told else f"{type(error).__name__} {told}".rstrip()
+
+
+def some(names: list[str]) -> str:
+    """The first of many names, and how many there are."""
+    return ", ".join(names[:3]) + (f", … ({len(names)} in all)" if len(names) > 3 else "")
+
+
 def flag(name: str) -> str:
     """How the command line spells the setting ``name``."""
     return "--" + name.replace("_", "-")

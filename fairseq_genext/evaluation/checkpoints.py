@@ -20,7 +20,7 @@ BATCH = 500  # texts of one length that are read or drawn at once
 
 def require_checkpoint(path: str | Path) -> None:
     """Raises UsageError unless there is a checkpoint at ``path``."""
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise UsageError(f"{path} does not exist")
     if not zipfile.is_zipfile(path):  # the format of torch.save
         raise UsageError(f"{path} is no checkpoint")
@@ -58,10 +58,8 @@ def load_model(
         only: name of the one architecture that will do.
 
     Raises:
-        UsageError: there is no such file, or it holds another architecture.
+        UsageError: it cannot be loaded, or holds another architecture.
     """
-    if not Path(path).is_file():
-        raise UsageError(f"{path} does not exist")
     overrides = {} if data is None else {"data": data}
     (model,), cfg, task = checkpoint_utils.load_model_ensemble_and_task([path], overrides)
     if untrained:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from types import SimpleNamespace
 
+from fairseq import checkpoint_utils
 from fairseq.models import (
-    ARCH_MODEL_NAME_REGISTRY,
     FairseqEncoderDecoderModel,
     build_model,
     register_model,
@@ -22,15 +22,15 @@ from torch import Tensor, nn
 
 from fairseq_genext.errors import UsageError, require_choice, require_probability
 from fairseq_genext.gan.discriminators import DISCRIMINATORS
-from fairseq_genext.gan.generators.checkpoint import read_checkpoint
 from fairseq_genext.gan.pairs import JointVocabulary, PairDiscriminator
 from fairseq_genext.gan.players import mark_players
 from fairseq_genext.gan.progress import Progress
 from fairseq_genext.models.gan import DiscriminatorConfig, change_saved_config
 from fairseq_genext.models.gan_presets import rewarded_tokens
 from fairseq_genext.models.presets import preset
-from fairseq_genext.modules.checked_loading import CheckedLoading
 from fairseq_genext.modules.conditions import Source
+from fairseq_genext.patches.checkpoints import architecture
+from fairseq_genext.patches.dictionaries import require_same_dictionaries
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class ConditionalGANConfig(DiscriminatorConfig):
 
 
 @register_model(NAME, dataclass=ConditionalGANConfig)
-class ConditionalGAN(CheckedLoading, FairseqEncoderDecoderModel):
+class ConditionalGAN(FairseqEncoderDecoderModel):
     """Two players; ``encoder`` and ``decoder`` are the generator.
 
     Args:
@@ -88,7 +88,7 @@ class ConditionalGAN(CheckedLoading, FairseqEncoderDecoderModel):
         require_choice(cfg, "discriminator", DISCRIMINATORS)
         config, weights = cfg.generator_config, None
         if cfg.generator_checkpoint:
-            config, weights = trained_generator(cfg.generator_checkpoint)
+            config, weights = trained_generator(cfg.generator_checkpoint, task)
         if not config:
             raise UsageError(
                 "a conditional GAN needs --generator-checkpoint: a trained "
@@ -96,7 +96,12 @@ class ConditionalGAN(CheckedLoading, FairseqEncoderDecoderModel):
             )
         generator = build_model(OmegaConf.create(json.loads(config)), task)
         if weights is not None:
-            generator.load_state_dict(weights)
+            try:
+                generator.load_state_dict(weights)
+            except ValueError as error:
+                raise UsageError(
+                    f"--generator-checkpoint {cfg.generator_checkpoint}: {error}"
+                ) from None
             logger.info("the generator starts from %s", cfg.generator_checkpoint)
             change_saved_config(cfg, generator_checkpoint="", generator_config=config)
         return cls(generator, build_discriminator(cfg, task), cfg.max_target_positions)
@@ -127,19 +132,16 @@ class ConditionalGAN(CheckedLoading, FairseqEncoderDecoderModel):
         return min(self.decoder.max_positions(), self.max_target_positions)
 
 
-def trained_generator(path: str) -> tuple[str, dict[str, Tensor]]:
+def trained_generator(path: str, task) -> tuple[str, dict[str, Tensor]]:
     """Configuration, as JSON, and weights of a checkpoint's encoder and decoder.
 
     Raises:
-        UsageError: it is missing, or holds another model than a conditional GAN's generator.
+        UsageError: it is missing, holds another model than a conditional GAN's generator, or was
+            trained with other dictionaries than the task's.
     """
-    try:
-        state = read_checkpoint(path)
-    except ValueError as error:
-        raise UsageError(f"--generator-checkpoint {path} {error}") from None
-    model = getattr(state["cfg"], "model", None)
-    name = getattr(model, "_name", None) or getattr(model, "arch", None)
-    name = ARCH_MODEL_NAME_REGISTRY.get(name, name)
+    state = checkpoint_utils.load_checkpoint_to_cpu(path)
+    require_same_dictionaries(path, state, task)
+    model, name = state["cfg"].model, architecture(state["cfg"])
     if name not in (*GENERATORS, NAME):
         raise UsageError(
             f"--generator-checkpoint {path} holds {name}; the generator of a conditional GAN is "

@@ -31,7 +31,6 @@ from fairseq_genext.errors import (
 from fairseq_genext.models.embeddings import require_joined_dictionary
 from fairseq_genext.models.presets import preset
 from fairseq_genext.modules.arlm_encoder import ARLMEncoder
-from fairseq_genext.modules.checked_loading import CheckedLoading
 from fairseq_genext.modules.gpt_decoder import GPTDecoder
 from fairseq_genext.modules.half_attention_decoder import HalfAttentionDecoder
 from fairseq_genext.modules.rnn import CELLS
@@ -94,7 +93,7 @@ class DBAMConfig(FairseqDataclass):
 
 
 @register_model("dbam", dataclass=DBAMConfig)
-class DBAM(CheckedLoading, FairseqEncoderDecoderModel):
+class DBAM(FairseqEncoderDecoderModel):
     """ARLM encoder and half-attending decoder."""
 
     loss_terms = ("arlm", "draft")  # besides the translation's: what ``with_…`` of forward asks for

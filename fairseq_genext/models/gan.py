@@ -23,7 +23,6 @@ from fairseq_genext.gan.generators.checkpoint import load_weights
 from fairseq_genext.gan.generators.noise import NOISE_INPUTS
 from fairseq_genext.gan.players import mark_players
 from fairseq_genext.gan.progress import Progress
-from fairseq_genext.modules.checked_loading import CheckedLoading
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +103,7 @@ class GANConfig(DiscriminatorConfig):
 
 
 @register_model("gan", dataclass=GANConfig)
-class GAN(CheckedLoading, FairseqLanguageModel):
+class GAN(FairseqLanguageModel):
     """Two players; ``decoder`` is the generator's name in fairseq.
 
     Args:
@@ -130,7 +129,7 @@ class GAN(CheckedLoading, FairseqLanguageModel):
         generator = GENERATORS[cfg.generator].from_config(cfg, dictionary)
         discriminator = DISCRIMINATORS[cfg.discriminator].from_config(cfg, dictionary)
         if cfg.generator_checkpoint:
-            start_from_checkpoint(generator, cfg)
+            start_from_checkpoint(generator, cfg, task)
         return cls(generator, discriminator)
 
     def forward(
@@ -174,16 +173,16 @@ def check(cfg: GANConfig) -> None:
     require_probability(cfg, "generator_dropout", "discriminator_dropout")
 
 
-def start_from_checkpoint(generator: nn.Module, cfg: GANConfig) -> None:
+def start_from_checkpoint(generator: nn.Module, cfg: GANConfig, task) -> None:
     """Gives the generator the weights of ``--generator-checkpoint``, once and for all.
 
     Raises:
         UsageError: the file is not there or does not fit.
     """
     try:
-        load_weights(generator, cfg.generator_checkpoint)
+        load_weights(generator, cfg.generator_checkpoint, task)
     except ValueError as error:
-        raise UsageError(f"--generator-checkpoint {cfg.generator_checkpoint} {error}") from None
+        raise UsageError(f"--generator-checkpoint {cfg.generator_checkpoint}: {error}") from None
     logger.info("the generator starts from %s", cfg.generator_checkpoint)
     change_saved_config(cfg, generator_checkpoint="")
 

@@ -19,7 +19,6 @@ from fairseq_genext.errors import (
     require_probability,
 )
 from fairseq_genext.models.presets import preset
-from fairseq_genext.modules.checked_loading import CheckedLoading
 from fairseq_genext.modules.gpt_decoder import GPTDecoder
 
 
@@ -42,7 +41,7 @@ class GPTDocConfig(FairseqDataclass):
 
 
 @register_model("gpt_doc", dataclass=GPTDocConfig)
-class GPTDoc(CheckedLoading, FairseqLanguageModel):
+class GPTDoc(FairseqLanguageModel):
     """A fairseq language model around ``GPTDecoder``."""
 
     @classmethod

@@ -30,7 +30,6 @@ from fairseq_genext.errors import (
 )
 from fairseq_genext.models.embeddings import require_joined_dictionary
 from fairseq_genext.models.presets import preset
-from fairseq_genext.modules.checked_loading import CheckedLoading
 from fairseq_genext.modules.empty_source import warn_of_empty_source
 from fairseq_genext.modules.rnn import CELLS, RNN
 from fairseq_genext.modules.rnn_decoder import RNNDecoder, embedding
@@ -89,7 +88,7 @@ class LSTMSeq2SeqDocConfig(FairseqDataclass):
 
 
 @register_model("lstm_seq2seq_doc", dataclass=LSTMSeq2SeqDocConfig)
-class LSTMSeq2SeqDoc(CheckedLoading, FairseqEncoderDecoderModel):
+class LSTMSeq2SeqDoc(FairseqEncoderDecoderModel):
     """Encoder and decoder joined by a fixed-dimension context vector."""
 
     @classmethod

@@ -22,7 +22,6 @@ from fairseq_genext.errors import (
     require_probability,
 )
 from fairseq_genext.models.presets import preset
-from fairseq_genext.modules.checked_loading import CheckedLoading
 from fairseq_genext.modules.relational_memory import RelationalMemory
 from fairseq_genext.modules.rnn import CELLS
 from fairseq_genext.modules.rnn_decoder import RNNDecoder
@@ -64,7 +63,7 @@ class RNNLMConfig(FairseqDataclass):
 
 
 @register_model("rnn_lm", dataclass=RNNLMConfig)
-class RNNLM(CheckedLoading, FairseqLanguageModel):
+class RNNLM(FairseqLanguageModel):
     """A fairseq language model around ``RNNDecoder``."""
 
     @classmethod

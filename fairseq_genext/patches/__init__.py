@@ -6,12 +6,16 @@ without it. They hold for every model and task, fairseq's own included.
 
 from fairseq_genext.patches import (  # noqa: F401
     batches,
+    checkpoints,
+    dictionaries,
     exact_resume,
     flags,
+    h,
     libraries,
     logs,
     resuming,
     saving,
     stopping,
     trained_task,
+    weights,
 )

@@ -190,10 +190,12 @@ def test_longest_sequence_is_that_of_the_player_who_reads_least(dictionary):
 
 
 def saved(model, path):
-    """A checkpoint as fairseq writes it, without optimizer and settings."""
+    """A checkpoint as fairseq writes it, without optimizer and flags."""
     history = {"optimizer_name": "x", "lr_scheduler_state": {}, "num_updates": 1}
-    state = {"args": None, "cfg": None, "model": model.state_dict(), "optimizer_history": [history],
-             "extra_state": {"train_iterator": {"epoch": 1}}}  # fmt: skip
+    state = {
+        "args": None, "cfg": {"model": {}, "task": {}}, "model": model.state_dict(),
+        "optimizer_history": [history], "extra_state": {"train_iterator": {"epoch": 1}},
+    }  # fmt: skip
     torch.save(state, path)
     return str(path)
 
@@ -231,7 +233,7 @@ def test_gan_starts_as_the_rnn_lm_of_the_checkpoint(kind, noise_input, dictionar
         dictionary,
     ).decoder
     assert not torch.equal(fresh(TOKENS)[0], trained(TOKENS)[0])
-    load_weights(fresh, saved(trained, tmp_path / "rnn_lm.pt"))
+    load_weights(fresh, saved(trained, tmp_path / "rnn_lm.pt"), None)
     torch.testing.assert_close(fresh(TOKENS)[0], trained(TOKENS)[0], rtol=0, atol=0)
 
 
@@ -239,7 +241,7 @@ def test_gan_starts_as_the_rnn_lm_of_the_checkpoint(kind, noise_input, dictionar
 def test_generator_of_another_gan_brings_its_noise(name, dictionary, tmp_path):
     other = build(GANS[name], dictionary)
     fresh = initialised(GANS[name], dictionary).decoder
-    load_weights(fresh, saved(other, tmp_path / "gan.pt"))
+    load_weights(fresh, saved(other, tmp_path / "gan.pt"), None)
     torch.manual_seed(5)
     ours = unroll(fresh, 20, SampleLength(8), ancestral).tokens
     torch.manual_seed(5)
@@ -251,23 +253,23 @@ def test_noise_of_the_checkpoint_is_left_out_of_a_generator_without(dictionary, 
     path = tmp_path / "gan.pt"
     saved(build(GANS["gan-gpt-step"], dictionary), path)
     plain = initialised(GANS["gan-gpt-none"], dictionary).decoder
-    load_weights(plain, str(path))
+    load_weights(plain, str(path), None)
     assert torch.equal(plain(TOKENS)[0], other(TOKENS, noise=torch.zeros(2, 5))[0])
 
 
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        ({"generator_layers": 3}, "another decoder: the generator has blocks.2"),
-        ({"generator_layers": 1}, "another decoder: it has blocks.1"),
-        ({"generator_hidden_dim": 48}, r"mlp.0.weight is \(96, 24\), the generator's \(48, 24\)"),
-        ({"max_target_positions": 32}, r"embed_positions.weight is \(16, 24\), the generator's"),
-        ({"generator": "rnn"}, "holds another decoder"),
+        ({"generator_layers": 3}, "another model: it lacks blocks.2"),
+        ({"generator_layers": 1}, "another model: it has blocks.1"),
+        ({"generator_hidden_dim": 48}, "mlp.0.weight is 96 x 24, here 48 x 24"),
+        ({"max_target_positions": 32}, "embed_positions.weight is 16 x 24, here 32"),
+        ({"generator": "rnn"}, "holds another model"),
     ],
 )
 def test_checkpoints_that_do_not_fit(flags, says, dictionary, tmp_path):
     path = saved(build(LANGUAGE_MODELS["gpt_doc"], dictionary), tmp_path / "gpt.pt")
-    with pytest.raises(UsageError, match=f"error: --generator-checkpoint {path} .*{says}"):
+    with pytest.raises(UsageError, match=f"error: --generator-checkpoint {path}: .*{says}"):
         gan(dictionary, noise_input="none", generator_checkpoint=path, **flags)
 
 
@@ -290,6 +292,8 @@ def test_files_that_are_no_checkpoints(dictionary, tmp_path):
     torch.save({"weights": torch.zeros(2)}, other)
     unsafe = tmp_path / "unsafe.pt"
     torch.save({"model": {}, "evil": GPTDocConfig}, unsafe)
-    for path in (text, other, unsafe):
+    for path in (text, other):
         with pytest.raises(UsageError, match=f"{path.name} is not a fairseq checkpoint"):
             start(path)
+    with pytest.raises(UsageError, match="unsafe.pt is refused, .*GPTDocConfig"):
+        start(unsafe)

@@ -1,0 +1,60 @@
+"""Says in part of a line why the tensors of a checkpoint do not fit a model."""
+
+import torch
+from fairseq.modules import LearnedPositionalEmbedding
+from torch import nn
+
+from fairseq_genext.errors import some
+
+
+def shape(tensor: torch.Tensor) -> str:
+    """As one says it: 3 x 4."""
+    return " x ".join(map(str, tensor.shape)) or "one number"
+
+
+def misfit(model: nn.Module, held: dict) -> str | None:
+    """How the tensors of a checkpoint differ from those of a model, None where they do not.
+
+    Args:
+        model: what they are to be loaded into.
+        held: name to tensor.
+    """
+    own = model.state_dict()
+    lacks = [name for name in own if name not in held]
+    extra = [name for name in held if name not in own]
+    if lacks or extra:
+        told = [f"it lacks {some(lacks)}"] * bool(lacks) + [f"it has {some(extra)}"] * bool(extra)
+        return f"it holds another model: {', and '.join(told)}"
+    if strange := [name for name in own if not torch.is_tensor(held[name])]:
+        return f"what should be tensors are none: {some(strange)}"
+    for name, module in model.named_modules():
+        # Embeddings without padding, and of positions, have a size that flags give.
+        if isinstance(module, nn.Embedding) and not isinstance(module, LearnedPositionalEmbedding):
+            weight = held.get(f"{name}.weight", module.weight)
+            here, there = module.weight.shape, weight.shape
+            if module.padding_idx is not None and here[1:] == there[1:] and here[0] != there[0]:
+                return (
+                    f"it was trained with a dictionary of {there[0]} entries, the one in the data "
+                    f"folder has {here[0]}: use the data folder (dict.txt) that the checkpoint was "
+                    "trained on"
+                )
+    other = [name for name, weight in own.items() if weight.shape != held[name].shape]
+    if other:
+        name = other[0]
+        return (
+            f"it holds a model of another size: {name} is {shape(held[name])}, here "
+            f"{shape(own[name])}" + f" ({len(other)} tensors differ)" * (len(other) > 1)
+        )
+    return other_numbers(model, held)
+
+
+def other_numbers(model: nn.Module, held: dict) -> str | None:
+    """Which tensor of a checkpoint holds integers for real numbers, or the like."""
+    for name, own in model.state_dict().items():
+        given = held.get(name, own)
+        if torch.is_tensor(own) and (
+            given.is_floating_point() != own.is_floating_point()
+            or given.is_complex() != own.is_complex()
+        ):
+            return f"its {name} holds numbers of type {given.dtype}, not {own.dtype}"
+    return None
