@@ -5,16 +5,26 @@
 
 writes PREFIX.model, PREFIX.vocab and each PIECES, which fairseq-preprocess reads. fairseq-generate
 and fairseq-interactive go back to plain text with ``--bpe sentencepiece --sentencepiece-model
-PREFIX.model``.
+PREFIX.model``. It comes back as it was, but for white space: within a line each becomes a plain
+blank, whatever kind it is, and at its ends it goes. A line ends where ``wc -l`` says.
 """
 
 import argparse
+import logging
 import os
-from pathlib import Path
+import re
 
 import sentencepiece
 
 from fairseq_genext.errors import UsageError
+from fairseq_genext.files import plain_blanks, read_lines, warn_of_giant_line, write_lines
+
+# What Python, but not `wc -l` and not fairseq-preprocess with the plugin, takes for a line's end.
+OTHER_LINE_ENDS = re.compile("[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+LONGEST = 4192  # bytes of a line, sentencepiece's default; longer ones it leaves out
+RESERVED = "\u2585"  # with which sentencepiece marks the unknown; lines that have it are left out
+
+logger = logging.getLogger(__name__)
 
 
 def train(prefix: str, inputs: list[str], vocabulary: int) -> None:
@@ -23,10 +33,18 @@ def train(prefix: str, inputs: list[str], vocabulary: int) -> None:
     Raises:
         UsageError: an input is missing, or too small for the vocabulary.
     """
-    require_files(inputs)
+    lines = [line for path in inputs for line in read_sentences(path)]
+    left_out = sum(len(line.encode()) > LONGEST or RESERVED in line for line in lines)
+    if left_out:
+        logger.warning(
+            f"sentencepiece leaves out {left_out:,} of {len(lines):,} lines: they are longer than "
+            f"{LONGEST:,} bytes or have its mark {RESERVED}"
+        )
+    if left_out == len(lines):
+        raise UsageError(f"{', '.join(inputs)}: sentencepiece can learn from none of the lines")
     try:
         sentencepiece.SentencePieceTrainer.train(
-            input=inputs,
+            sentence_iterator=iter(lines),
             model_prefix=f"{prefix}.part",
             vocab_size=vocabulary,
             character_coverage=1.0,
@@ -39,32 +57,36 @@ def train(prefix: str, inputs: list[str], vocabulary: int) -> None:
         os.replace(f"{prefix}.part.{suffix}", f"{prefix}.{suffix}")
 
 
+def read_sentences(path: str) -> list[str]:
+    """Lines of a text with plain blanks; says where that takes away what others read as line ends.
+
+    Raises:
+        UsageError: as ``read_lines``.
+    """
+    lines = read_lines(path)
+    warn_of_giant_line(path, lines)
+    if odd := sum(len(OTHER_LINE_ENDS.findall(line)) for line in lines):
+        logger.warning(
+            f"{path}: {odd:,} carriage returns, form feeds or the like within lines, which some "
+            "programs take for line ends, become blanks"
+        )
+    return list(map(plain_blanks, lines))
+
+
 def encode(model: str, source: str, target: str) -> None:
     """Writes ``target``: each line of ``source`` as pieces, separated by blanks.
 
     Raises:
         UsageError: the model or the source is missing, or is something else.
     """
-    require_files([model, source])
+    if not os.path.isfile(model):
+        raise UsageError(f"{model} does not exist")
     try:
         processor = sentencepiece.SentencePieceProcessor(model_file=model)
     except RuntimeError:
         raise UsageError(f"{model} is no sentencepiece model") from None
-    with open(source, encoding="utf-8") as file:
-        # As fairseq reads lines: str.splitlines would also cut at form feeds and the like, and so
-        # shift one side of a parallel corpus.
-        lines = [line.rstrip("\n") for line in file]
-    encoded = (" ".join(pieces) for pieces in processor.encode(lines, out_type=str))
-    part = Path(f"{target}.part")
-    part.write_text("".join(f"{line}\n" for line in encoded), encoding="utf-8")
-    part.replace(target)
-
-
-def require_files(paths: list[str]) -> None:
-    """Raises UsageError for the first path that is no file."""
-    for path in paths:
-        if not os.path.isfile(path):
-            raise UsageError(f"{path} does not exist")
+    encoded = processor.encode(read_sentences(source), out_type=str)
+    write_lines(target, map(" ".join, encoded))
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import command
-from fairseq_genext.files import read_lines, write_whole
+from fairseq_genext.files import read_lines, write_lines
 
 HYPOTHESIS = re.compile(r"(?P<kind>[DH])-(?P<input>\d+)\t[^\t]*\t(?P<text>.*)")
 
@@ -63,7 +63,7 @@ def main() -> None:
             found = hypotheses(lines, args.expect, args.nbest)
         except UsageError as error:
             raise UsageError(f"{output}: {error}".replace("error: ", "")) from None
-        write_whole(written, "".join(f"{line}\n" for line in found))
+        write_lines(written, found)
         print(f"{written}: {len(found)} hypotheses")
 
 

@@ -22,7 +22,7 @@ from fairseq_cli.eval_lm import eval_lm
 from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.evaluation.checkpoints import load_model, load_pieces, require_checkpoint
 from fairseq_genext.evaluation.generation import Generated, generate
-from fairseq_genext.files import write_whole
+from fairseq_genext.files import write_lines, write_whole
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def sample_point(
 ) -> dict:
     """Writes a point's samples to ``path``; returns its settings and speed."""
     drawn = draw(sampling, checkpoint, temperature, top_p, untrained)
-    write_whole(path, "".join(f"{text}\n" for text in drawn.texts))
+    write_lines(path, drawn.texts)
     return {
         "temperature": temperature,
         "top_p": top_p,
