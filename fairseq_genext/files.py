@@ -6,7 +6,7 @@ import io
 import logging
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fairseq_genext.errors import UsageError
@@ -110,29 +110,33 @@ def inflate(path: Path) -> bytes:
     return bytes(data)
 
 
-def read_tokens(path: str | Path, at_least: int = 1) -> list[list[str]]:
-    """Lines of a file, each split at blanks.
+Cut = Callable[[str], list[str]]  # what makes tokens of a line
+
+
+def read_tokens(path: str | Path, at_least: int = 1, cut: Cut = str.split) -> list[list[str]]:
+    """Lines of a file, each cut into tokens, by default at blanks.
 
     Raises:
         UsageError: as ``read_lines``, or no line has a token.
     """
-    sentences = [line.split() for line in read_lines(path, at_least)]
+    sentences = list(map(cut, read_lines(path, at_least)))
     if not any(sentences):
         raise UsageError(f"{path} has empty lines only")
     return sentences
 
 
-def read_samples(path: str | Path, known: set[str]) -> list[list[str]]:
-    """At least two samples, each split at blanks.
+def read_samples(path: str | Path, known: set[str], cut: Cut = str.split) -> list[list[str]]:
+    """At least two samples, each cut into tokens.
 
     Args:
         path: the file, a sample a line.
         known: the words of the references.
+        cut: what cut them.
 
     Raises:
         UsageError: as ``read_tokens``, or the samples have no word of the references.
     """
-    samples = read_tokens(path, at_least=2)
+    samples = read_tokens(path, 2, cut)
     if not any(token in known for sample in samples for token in sample):
         raise UsageError(
             f"{path} has no word in common with the references: is it cut into tokens alike?"

@@ -6,13 +6,17 @@
 writes PREFIX.model, PREFIX.vocab and each PIECES, which fairseq-preprocess reads. fairseq-generate
 and fairseq-interactive go back to plain text with ``--bpe sentencepiece --sentencepiece-model
 PREFIX.model``. It comes back as it was, but for white space: within a line each becomes a plain
-blank, whatever kind it is, and at its ends it goes. A line ends where ``wc -l`` says.
+blank, whatever kind it is (so does the mark of blanks, U+2581), and at its ends it goes. A line
+ends where ``wc -l`` says. With ``--normalization nfkc`` and the like the model rewrites what it
+reads; what is measured against its output must then be rewritten alike (``normalizer``).
 """
 
 import argparse
 import logging
 import os
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import sentencepiece
 
@@ -21,14 +25,23 @@ from fairseq_genext.files import plain_blanks, read_lines, warn_of_giant_line, w
 
 # What Python, but not `wc -l` and not fairseq-preprocess with the plugin, takes for a line's end.
 OTHER_LINE_ENDS = re.compile("[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+# sentencepiece's rules: none, NFKC of Unicode, and with cf in lower case; nmt also drops controls.
+NORMALIZATIONS = ("identity", "nfkc", "nfkc_cf", "nmt_nfkc", "nmt_nfkc_cf")
 LONGEST = 4192  # bytes of a line, sentencepiece's default; longer ones it leaves out
+BLANK = "\u2581"  # a blank in a piece
 RESERVED = "\u2585"  # with which sentencepiece marks the unknown; lines that have it are left out
 
 logger = logging.getLogger(__name__)
 
 
-def train(prefix: str, inputs: list[str], vocabulary: int) -> None:
+def train(prefix: str, inputs: list[str], vocabulary: int, normalization: str = "identity") -> None:
     """Writes ``prefix.model`` and ``prefix.vocab``, a unigram model (Kudo 2018).
+
+    Args:
+        prefix: path without its ending.
+        inputs: texts, a sentence a line.
+        vocabulary: number of pieces.
+        normalization: one of ``NORMALIZATIONS``.
 
     Raises:
         UsageError: an input is missing, or too small for the vocabulary.
@@ -48,6 +61,8 @@ def train(prefix: str, inputs: list[str], vocabulary: int) -> None:
             model_prefix=f"{prefix}.part",
             vocab_size=vocabulary,
             character_coverage=1.0,
+            normalization_rule_name=normalization,
+            remove_extra_whitespaces=normalization != "identity",
             minloglevel=2,
         )
     except RuntimeError as error:
@@ -79,14 +94,32 @@ def encode(model: str, source: str, target: str) -> None:
     Raises:
         UsageError: the model or the source is missing, or is something else.
     """
+    encoded = load(model).encode(read_sentences(source), out_type=str)
+    write_lines(target, map(" ".join, encoded))
+
+
+def load(model: str | Path) -> sentencepiece.SentencePieceProcessor:
+    """A sentencepiece model.
+
+    Raises:
+        UsageError: there is no such file, or it is something else.
+    """
     if not os.path.isfile(model):
         raise UsageError(f"{model} does not exist")
     try:
-        processor = sentencepiece.SentencePieceProcessor(model_file=model)
-    except RuntimeError:
+        return sentencepiece.SentencePieceProcessor(model_file=str(model))
+    except (OSError, RuntimeError):  # which of them depends on its version
         raise UsageError(f"{model} is no sentencepiece model") from None
-    encoded = processor.encode(read_sentences(source), out_type=str)
-    write_lines(target, map(" ".join, encoded))
+
+
+def normalizer(model: str | Path) -> Callable[[str], str]:
+    """What a text becomes when a model cuts it into pieces and they are joined again.
+
+    Raises:
+        UsageError: as ``load``.
+    """
+    processor = load(model)
+    return lambda line: processor.normalize(plain_blanks(line)).replace(BLANK, " ").strip()
 
 
 def main() -> None:
@@ -98,6 +131,12 @@ def main() -> None:
     parser.add_argument("--train", nargs="+", metavar="FILE", help="train the model on these files")
     parser.add_argument("--vocabulary", type=int, default=8000, help="number of pieces")
     parser.add_argument(
+        "--normalization",
+        choices=NORMALIZATIONS,
+        default="identity",
+        help="how the model rewrites text (default: not at all)",
+    )
+    parser.add_argument(
         "--encode",
         nargs=2,
         action="append",
@@ -107,7 +146,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     if args.train:
-        train(args.prefix, args.train, args.vocabulary)
+        train(args.prefix, args.train, args.vocabulary, args.normalization)
     for text, pieces in args.encode:
         encode(f"{args.prefix}.model", text, pieces)
 

@@ -103,7 +103,7 @@ def buffered_read(_, input: str, buffer_size: int):
     """
     try:
         # Standard input is not this function's to close.
-        source = contextlib.nullcontext(sys.stdin.buffer) if input == "-" else open(input, "rb")
+        source = contextlib.nullcontext(sys.stdin.buffer) if input == "-" else open(input, "rb")  # noqa: SIM115
     except OSError as error:
         raise UsageError(f"--input {input} cannot be read: {error.strerror}") from None
     buffer: list[str] = []

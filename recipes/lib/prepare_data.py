@@ -82,7 +82,8 @@ def prepare_text(given: dict, folder: Path) -> None:
     else:
         copy, sides, flags = copy_sentences, {".txt": ""}, ["--only-source"]
     (copy if "from" in given else write_bible)(given, folder)
-    pieces.train(f"{folder}/pieces", [f"{folder}/train{end}" for end in sides], given["vocabulary"])
+    texts = [f"{folder}/train{end}" for end in sides]
+    pieces.train(f"{folder}/pieces", texts, given["vocabulary"], given["normalization"])
     for name in (f"{folder}/{split}" for split in SPLITS):
         for end, cut_end in sides.items():
             pieces.encode(f"{folder}/pieces.model", name + end, f"{name}.pieces{cut_end}")

@@ -18,7 +18,7 @@ from fairseq_genext.files import read_lines, write_lines
 from fairseq_genext.patches import text as patches
 
 # What some program or other takes for a line's end, and a mark at the head.
-ODD = "\r \x0b \x0c \x1c \x1d \x1e \x85 \u2028 \u2029".split(" ")
+ODD = ["\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
 LINES = ["the king", *(f"a{odd}b" for odd in ODD), "", "ünd ende"] * 4
 RAW = "\ufeff" + "\n".join(LINES[:-1]) + "\r\n" + LINES[-1]
 
