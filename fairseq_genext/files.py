@@ -1,25 +1,52 @@
 """Reads text, a sentence a line, and says in one line what is wrong with it."""
 
+import gzip
 import hashlib
+import io
+import logging
 import re
+import zlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fairseq_genext.errors import UsageError
 
+GIANT = 4192  # characters of a line; in bytes what sentencepiece leaves out by default
+# A packed file may hold so many bytes whatever its size, and beyond them so many times its size.
+# Text and images are packed to a half to a thirtieth, and deflate cannot do more than 1 in 1,032.
+PACKED_FREELY, MOST_PACKED = 1 << 27, 200
+
+logger = logging.getLogger(__name__)
+
+
+def open_text(path: str | Path, mode: str = "r", **kwargs):
+    """As ``open``, but a text that is read has the lines that ``wc -l`` counts.
+
+    Python would end a line at a lone carriage return too, and keep the mark that some editors write
+    at a file's head as a part of its first word.
+    """
+    if mode in ("r", "rt"):
+        kwargs |= {"encoding": "utf-8-sig", "newline": "\n"}
+    return open(path, mode, **kwargs)
+
 
 def read_lines(path: str | Path, at_least: int = 1) -> list[str]:
-    """Lines of a UTF-8 file.
+    """Lines of a UTF-8 file, plain or with the ending ``.gz``, as ``wc -l`` counts them.
+
+    Neither a carriage return at a line's end nor a byte-order mark at the file's head counts.
 
     Raises:
-        UsageError: the file is missing, is not UTF-8, or has fewer than ``at_least`` lines.
+        UsageError: the file is missing, is not UTF-8 or no gzip file, or has fewer than
+            ``at_least`` lines.
     """
     path = Path(path)
     if not path.is_file():
         raise UsageError(f"{path} does not exist")
     try:
-        # Lines as fairseq counts them; str.splitlines() would cut at U+2028 and others as well.
-        with path.open(encoding="utf-8") as file:
-            lines = [line.rstrip("\n") for line in file]
+        with _open_packed(path) if path.suffix == ".gz" else open_text(path) as file:
+            lines = [line.removesuffix("\n").removesuffix("\r") for line in file]
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text: {error}") from None
     if len(lines) < at_least:
@@ -27,29 +54,89 @@ def read_lines(path: str | Path, at_least: int = 1) -> list[str]:
     return lines
 
 
-def read_tokens(path: str | Path, at_least: int = 1) -> list[list[str]]:
-    """Lines of a file, each split at blanks.
+def _open_packed(path: Path) -> io.StringIO:
+    return io.StringIO(inflate(path).decode("utf-8-sig"), newline="\n")
+
+
+def write_lines(path: str | Path, texts: Iterable[str]) -> None:
+    """Writes a file whole, a text a line; a line's end within a text becomes a blank."""
+    write_whole(path, "".join(text.replace("\n", " ") + "\n" for text in texts))
+
+
+def plain_blanks(line: str) -> str:
+    """A line with a plain blank for every white space within, and none at its ends.
+
+    fairseq cuts tokens at white space of any kind (tabs, no-break and ideographic spaces, …) and
+    loses it; a plain blank becomes a part of a sentencepiece.
+    """
+    return re.sub(r"\s", " ", line.strip())
+
+
+def warn_of_giant_line(path: str | Path, lines: list[str]) -> None:
+    """Warns of a text that is one line, or nearly so: models read a sentence a line."""
+    longest = max(lines, key=len, default="")
+    if len(longest) > GIANT and 2 * len(longest) > sum(map(len, lines)):
+        returns = longest.count("\r")
+        logger.warning(
+            f"{path} is one giant line of {len(longest):,} characters, and models read a sentence "
+            "a line: cut it into lines"
+            + (f"; its {returns:,} carriage returns are no line ends here" if returns else "")
+        )
+
+
+def require_honest_size(path: Path, size: int) -> None:
+    """Raises UsageError if a packed file says that it holds more than such a file can."""
+    if size > max(PACKED_FREELY, MOST_PACKED * path.stat().st_size):
+        raise UsageError(
+            f"{path} is refused: its {path.stat().st_size:,} bytes claim to hold {size:,}"
+        )
+
+
+def inflate(path: Path) -> bytes:
+    """What a gzip file holds, read piece by piece.
+
+    Raises:
+        UsageError: it holds more than is honest, see ``require_honest_size``.
+        OSError: it is no gzip file, or broken.
+    """
+    data = bytearray()
+    try:
+        with gzip.open(path) as file:
+            while piece := file.read(1 << 20):
+                data += piece
+                require_honest_size(path, len(data))
+    except (EOFError, zlib.error) as error:
+        raise OSError(error) from None
+    return bytes(data)
+
+
+Cut = Callable[[str], list[str]]  # what makes tokens of a line
+
+
+def read_tokens(path: str | Path, at_least: int = 1, cut: Cut = str.split) -> list[list[str]]:
+    """Lines of a file, each cut into tokens, by default at blanks.
 
     Raises:
         UsageError: as ``read_lines``, or no line has a token.
     """
-    sentences = [line.split() for line in read_lines(path, at_least)]
+    sentences = list(map(cut, read_lines(path, at_least)))
     if not any(sentences):
         raise UsageError(f"{path} has empty lines only")
     return sentences
 
 
-def read_samples(path: str | Path, known: set[str]) -> list[list[str]]:
-    """At least two samples, each split at blanks.
+def read_samples(path: str | Path, known: set[str], cut: Cut = str.split) -> list[list[str]]:
+    """At least two samples, each cut into tokens.
 
     Args:
         path: the file, a sample a line.
         known: the words of the references.
+        cut: what cut them.
 
     Raises:
         UsageError: as ``read_tokens``, or the samples have no word of the references.
     """
-    samples = read_tokens(path, at_least=2)
+    samples = read_tokens(path, 2, cut)
     if not any(token in known for sample in samples for token in sample):
         raise UsageError(
             f"{path} has no word in common with the references: is it cut into tokens alike?"

@@ -87,7 +87,7 @@ def _main(script: str, argv: list[str], cwd: str, stdin: str, stdout: str, stder
 def _start(script: str, argv, folder: Path, name: str = "", stdin: str = "") -> _server.Process:
     """The running command; ``folder`` has its streams, ``name`` tells several apart."""
     arguments = [str(argument) for argument in argv]
-    if script not in ("fairseq-hydra-train", "fairseq-preprocess"):
+    if script != "fairseq-hydra-train":
         arguments += ["--user-dir", USER_DIR]
     streams = [str(folder / f".{stream}{name}") for stream in ("stdin", "stdout", "stderr")]
     Path(streams[0]).write_text(stdin, encoding="utf-8")

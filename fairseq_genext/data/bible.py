@@ -18,7 +18,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from fairseq_genext.errors import UsageError, require_positive
-from fairseq_genext.files import write_whole
+from fairseq_genext.files import write_lines
 
 SPLITS = ("train", "valid", "test")
 PSALMS, ISAIAH, JOHN = 19, 23, 43
@@ -160,7 +160,7 @@ def main() -> None:
             require_positive(args, name)
     files = corpora(args.limit, args.max_words)
     for name, lines in files.items():
-        write_whole(args.output / name, "".join(f"{line}\n" for line in lines))
+        write_lines(args.output / name, lines)
         words = sum(len(line.split()) for line in lines)
         print(f"{name:20} {len(lines):>7,} lines {words:>9,} words")
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from fairseq_genext.data.npz import read_arrays
 from fairseq_genext.errors import UsageError, require_positive
-from fairseq_genext.files import write_whole
+from fairseq_genext.files import write_lines
 from fairseq_genext.modules.samplers import inverse_cdf
 
 # The arrays of SeqGAN's file, in its order: embeddings; input weights, recurrent weights and bias
@@ -178,11 +178,9 @@ def write_benchmark(folder: Path, oracle: OracleLSTM, length: int, sizes: dict, 
     torch.manual_seed(seed)
     for split, number in sizes.items():
         rows = oracle.sample(number, length).tolist()
-        write_whole(
-            folder / f"{split}.txt", "".join(" ".join(map(str, row)) + "\n" for row in rows)
-        )
+        write_lines(folder / f"{split}.txt", (" ".join(map(str, row)) for row in rows))
     words = range(oracle.embed_tokens.num_embeddings)
-    write_whole(folder / "dict.txt", "".join(f"{word} 1\n" for word in words))
+    write_lines(folder / "dict.txt", (f"{word} 1" for word in words))
     part = folder / "oracle.part.npz"
     np.savez(part, *oracle.arrays())
     part.replace(folder / "oracle.npz")

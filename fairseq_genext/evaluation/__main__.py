@@ -49,7 +49,7 @@ def parse_arguments() -> argparse.Namespace:
         help="checkpoints of language models trained on the files of samples, in their order",
     )
     parser.add_argument("--scorer-data", "--judge-data", help="folder of the scorers' dict.txt")
-    parser.add_argument("--pieces", help="sentencepiece model of the scorers")
+    parser.add_argument("--pieces", help="sentencepiece model of scorers and systems")
     parser.add_argument("--json", help="write all figures to this file as well")
     args = parser.parse_args()
     if args.limit is not None and args.limit < 2:
@@ -117,7 +117,7 @@ def notes(figures: dict[str, dict], settings: dict) -> list[str]:
 def main() -> None:
     """The command line."""
     args = parse_arguments()
-    metrics = TextMetrics.of_flags(args, args.encoder)
+    metrics = TextMetrics.of_flags(args, args.pieces, args.encoder)
     columns = read_columns(args.samples, metrics)
 
     def scoring(checkpoint: str | None) -> ScoringLM | None:

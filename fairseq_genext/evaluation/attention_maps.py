@@ -16,8 +16,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fairseq_genext.data import pieces
 from fairseq_genext.evaluation import command
-from fairseq_genext.evaluation.checkpoints import load_model, load_pieces
+from fairseq_genext.evaluation.checkpoints import load_model
 from fairseq_genext.evaluation.plots import picture
 
 
@@ -108,7 +109,7 @@ def main() -> None:
     args = parser.parse_args()
     sentences = args.sentences
     if args.sentencepiece_model:
-        cut = load_pieces(args.sentencepiece_model)
+        cut = pieces.load(args.sentencepiece_model)
         sentences = [" ".join(cut.encode(line, out_type=str)) for line in sentences]
     model, task = load_model(args.path, args.data, only="dbam")
     maps = [read_maps(model, task, line) for line in sentences]

@@ -3,7 +3,6 @@
 import zipfile
 from pathlib import Path
 
-import sentencepiece
 import torch
 from fairseq import checkpoint_utils
 from fairseq.models import MODEL_REGISTRY
@@ -141,15 +140,3 @@ def describe_checkpoint(path: str | Path) -> dict[str, int]:
         "data_updates": updates - generated,
         "seconds": round(state["extra_state"]["previous_training_time"]),
     }
-
-
-def load_pieces(path: str) -> sentencepiece.SentencePieceProcessor:
-    """A sentencepiece model.
-
-    Raises:
-        UsageError: there is no such file, or it is something else.
-    """
-    try:
-        return sentencepiece.SentencePieceProcessor(model_file=path)
-    except (OSError, RuntimeError):  # which of them depends on its version
-        raise UsageError(f"{path} does not exist or is no sentencepiece model") from None

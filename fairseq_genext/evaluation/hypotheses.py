@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import command
-from fairseq_genext.files import read_lines, write_whole
+from fairseq_genext.files import read_lines, write_lines
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def main() -> None:
             found = hypotheses(lines, args.expect, args.nbest)
         except UsageError as error:
             raise UsageError(f"{output}: {error}".replace("error: ", "")) from None
-        write_whole(written, "".join(f"{line}\n" for line in found))
+        write_lines(written, found)
         print(f"{written}: {len(found)} hypotheses")
 
 

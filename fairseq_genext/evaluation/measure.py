@@ -31,10 +31,10 @@ def main() -> None:
     parser.add_argument("--scored", help="text for --scorer in place of samples it was trained on")
     parser.add_argument("--reverse-scorer", help="of one trained on these samples")
     parser.add_argument("--scorer-data", help="folder of the scorers' dict.txt")
-    parser.add_argument("--sentencepiece-model", help="pieces of the scorers")
+    parser.add_argument("--sentencepiece-model", help="pieces of scorers and systems")
     parser.add_argument("--output", required=True, help="JSON to write")
     args = parser.parse_args()
-    metrics = TextMetrics.of_flags(args)
+    metrics = TextMetrics.of_flags(args, args.sentencepiece_model)
     points = json.loads(args.samples.read_text(encoding="utf-8"))["points"]
     for point in points:
         texts = metrics.read(point["samples"])

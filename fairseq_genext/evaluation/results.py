@@ -10,11 +10,13 @@ folder.
 import json
 import statistics
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pandas as pd
 
+from fairseq_genext.data.pieces import normalizer
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.seeds import deviation, spread
 from fairseq_genext.evaluation.tables import DECIMALS
@@ -212,6 +214,11 @@ class Results:
     def text_file(self, system: System, name: str) -> Path:
         """A text of a system's data, such as ``train.txt``."""
         return self.folder / self.experiment["data"][system.data]["folder"] / name
+
+    def normalizer(self, system: System) -> Callable[[str], str]:
+        """What real text must go through to be compared with a system's output."""
+        model = self.text_file(system, "pieces.model")
+        return normalizer(model) if model.exists() else str
 
     def label(self, name: str) -> str:
         """A system's name in the report."""

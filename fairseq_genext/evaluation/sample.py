@@ -19,10 +19,11 @@ import torch
 from fairseq import utils
 from fairseq_cli.eval_lm import eval_lm
 
+from fairseq_genext.data import pieces
 from fairseq_genext.errors import UsageError, require_positive
-from fairseq_genext.evaluation.checkpoints import load_model, load_pieces, require_checkpoint
+from fairseq_genext.evaluation.checkpoints import load_model, require_checkpoint
 from fairseq_genext.evaluation.generation import Generated, generate
-from fairseq_genext.files import write_whole
+from fairseq_genext.files import write_lines, write_whole
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def read_sampling_flags(args: argparse.Namespace) -> tuple[Sampling, dict[str, t
     if args.num_samples < 2:
         raise UsageError(f"--num-samples is {args.num_samples}; it must be 2 or greater")
     if args.sentencepiece_model:
-        load_pieces(args.sentencepiece_model)  # or fairseq would end in a traceback
+        pieces.load(args.sentencepiece_model)  # or fairseq would end in a traceback
     for temperature in args.temperatures:
         if temperature <= 0:
             raise UsageError(f"--temperatures has {temperature}; each must be greater than 0")
@@ -143,7 +144,7 @@ def sample_point(
 ) -> dict:
     """Writes a point's samples to ``path``; returns its settings and speed."""
     drawn = draw(sampling, checkpoint, temperature, top_p, untrained)
-    write_whole(path, "".join(f"{text}\n" for text in drawn.texts))
+    write_lines(path, drawn.texts)
     return {
         "temperature": temperature,
         "top_p": top_p,

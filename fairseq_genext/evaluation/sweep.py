@@ -87,7 +87,7 @@ def point_of(
 def main() -> None:
     """The command line."""
     args = parse_arguments()
-    metrics = TextMetrics.of_flags(args)
+    metrics = TextMetrics.of_flags(args, args.sentencepiece_model)
     held_out = None
     if args.held_out:
         # As many as samples, since Self-BLEU grows with their number.

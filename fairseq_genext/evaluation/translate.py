@@ -15,7 +15,7 @@ from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.checkpoints import require_checkpoint
 from fairseq_genext.evaluation.generation import generate
-from fairseq_genext.files import file_name, write_whole
+from fairseq_genext.files import file_name, write_lines
 
 
 def named_decodings(given: list[str]) -> dict[str, list[str]]:
@@ -56,7 +56,7 @@ def main() -> None:
     for name, flags in named_decodings(args.decoding).items():
         made = generate([*common, *flags])
         path = args.output / f"{file_name(name)}.txt"
-        write_whole(path, "".join(f"{text}\n" for text in made.texts))
+        write_lines(path, made.texts)
         speed = len(made.texts) / made.seconds
         points.append({"decoding": name, "translations": str(path), "sentences_per_second": speed})
         print(f"{path}: {len(made.texts)} sentences, {speed:.1f} a second", flush=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sacrebleu.metrics import BLEU, CHRF
 
+from fairseq_genext.data.pieces import normalizer
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import command
 from fairseq_genext.files import read_lines
@@ -46,11 +47,17 @@ def main() -> None:
     parser.add_argument("--hypotheses", required=True, help="translations, a line a sentence")
     parser.add_argument("--references", required=True, help="right translations, in the same order")
     parser.add_argument("--source", help="what was translated, to score copying it")
+    parser.add_argument("--sentencepiece-model", help="all texts are normalised as by this model")
     args = parser.parse_args()
-    references = read_lines(args.references)
-    figures: dict = measure(read_aligned(args.hypotheses, references), references)
+    normalise = normalizer(args.sentencepiece_model) if args.sentencepiece_model else str
+    references = list(map(normalise, read_lines(args.references)))
+
+    def scored(path: str) -> dict:
+        return measure(list(map(normalise, read_aligned(path, references))), references)
+
+    figures = scored(args.hypotheses)
     if args.source:
-        figures["copy_of_source"] = measure(read_aligned(args.source, references), references)
+        figures["copy_of_source"] = scored(args.source)
     print(json.dumps(figures, indent=1))
 
 

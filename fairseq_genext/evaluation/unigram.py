@@ -16,7 +16,7 @@ import numpy as np
 
 from fairseq_genext.errors import require_positive
 from fairseq_genext.evaluation import command
-from fairseq_genext.files import read_tokens, write_whole
+from fairseq_genext.files import read_tokens, write_lines
 
 END, UNKNOWN = "</s>", "<unk>"
 
@@ -82,7 +82,7 @@ def main() -> None:
         "".join(pieces).replace("\u2581", " ").strip()
         for pieces in model.sample(args.number, args.seed)
     ]
-    write_whole(args.samples, "".join(f"{text}\n" for text in texts))
+    write_lines(args.samples, texts)
     nats, bits = math.log(perplexity), math.log2(perplexity)
     print(json.dumps({"perplexity": perplexity, "nats_per_token": nats, "bits_per_token": bits}))
     if args.json:

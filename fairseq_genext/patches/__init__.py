@@ -16,6 +16,7 @@ from fairseq_genext.patches import (  # noqa: F401
     resuming,
     saving,
     stopping,
+    text,
     trained_task,
     weights,
 )

@@ -7,14 +7,12 @@ writes data/NAME/ and at the end data/NAME/data.json: ``train``, the folder for 
 ``width``.
 """
 
-import gzip
 import hashlib
 import json
 import shlex
 import shutil
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 from fairseq import options
@@ -22,15 +20,10 @@ from fairseq_cli import preprocess
 
 from fairseq_genext.data import bible, digits, pieces
 from fairseq_genext.errors import UsageError
-from fairseq_genext.files import read_lines, write_whole
+from fairseq_genext.files import read_lines, write_lines, write_whole
 
 SPLITS = ("train", "valid", "test")
 VALID_SHARE = 20  # without valid.txt, every twentieth sentence of train.txt is held out
-
-
-def write_lines(path: Path, lines: list[str]) -> None:
-    """Writes a text whole."""
-    write_whole(path, "".join(f"{line}\n" for line in lines))
 
 
 def write_bible(given: dict, folder: Path) -> None:
@@ -64,16 +57,11 @@ def copy_pairs(given: dict, folder: Path) -> None:
     for language in (given["source"], given["target"]):
         for split in SPLITS:
             path = next(files)
-            target = folder / f"{split}.{language}"
-            try:
-                with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as packed:
-                    write_whole(target, packed.read().decode("utf-8"))
-            except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-                raise UsageError(f"{path} cannot be read: {error}") from None
-            number = len(read_lines(target))
-            if sizes.setdefault(split, number) != number:
+            lines = read_lines(path)
+            write_lines(folder / f"{split}.{language}", lines)
+            if sizes.setdefault(split, len(lines)) != len(lines):
                 raise UsageError(
-                    f"{path} has {number} lines, and the other side of {split} {sizes[split]}"
+                    f"{path} has {len(lines)} lines, and the other side of {split} {sizes[split]}"
                 )
 
 
@@ -94,7 +82,8 @@ def prepare_text(given: dict, folder: Path) -> None:
     else:
         copy, sides, flags = copy_sentences, {".txt": ""}, ["--only-source"]
     (copy if "from" in given else write_bible)(given, folder)
-    pieces.train(f"{folder}/pieces", [f"{folder}/train{end}" for end in sides], given["vocabulary"])
+    texts = [f"{folder}/train{end}" for end in sides]
+    pieces.train(f"{folder}/pieces", texts, given["vocabulary"], given["normalization"])
     for name in (f"{folder}/{split}" for split in SPLITS):
         for end, cut_end in sides.items():
             pieces.encode(f"{folder}/pieces.model", name + end, f"{name}.pieces{cut_end}")

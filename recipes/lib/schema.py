@@ -15,6 +15,7 @@ from pydantic import (
     create_model,
 )
 
+from fairseq_genext.data.pieces import NORMALIZATIONS
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.sections import NAMES
 
@@ -43,7 +44,10 @@ OPTION = mapping(
     choices=(dict[str, dict[str, Any]], {}), path=(bool, False),
 )  # fmt: skip
 IMAGES = mapping(kind=str, corpus=TEXT, folder=TEXT)
-SENTENCES = mapping(IMAGES, vocabulary=PositiveInt, verses=(NonNegativeInt | None, None))
+SENTENCES = mapping(
+    IMAGES, vocabulary=PositiveInt, verses=(NonNegativeInt | None, None),
+    normalization=(Literal[NORMALIZATIONS], "identity"),
+)  # fmt: skip
 KINDS = {
     "sentences": SENTENCES,
     "pairs": mapping(SENTENCES, source=str, target=str, max_words=(NonNegativeInt | None, None)),

@@ -123,8 +123,8 @@ rule measure:
         run=runs_of("sentences", "train", "untrained", "unigram", "samples") + "|held_out",
     params:
         command=lambda wildcards: (
-            f"measure samples/{wildcards.run}.json --references {TEXT}/test.txt --train {TEXT}/train.txt "
-            + (f"--scorer scorers/real/checkpoint_last.pt --scorer-data {TEXT}/bin {PIECES} " if SCORE else "")
+            f"measure samples/{wildcards.run}.json --references {TEXT}/test.txt --train {TEXT}/train.txt {PIECES} "
+            + (f"--scorer scorers/real/checkpoint_last.pt --scorer-data {TEXT}/bin " if SCORE else "")
             # Held-out text is what the scoring language model has read, so the references stand for it.
             + (f"--scored {TEXT}/test.txt " if SCORE and wildcards.run == "held_out" else "")
             + (f"--reverse-scorer scorers/{wildcards.run}/checkpoint_last.pt " if reverse_scored(wildcards.run) else "")

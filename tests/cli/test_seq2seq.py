@@ -78,11 +78,15 @@ def test_interactive_agrees_with_generate(trained):
     assert [typed[i][1] for i in range(5)] == [generated[i][1] for i in range(5)]
 
 
-def test_empty_line_is_translated_and_named(trained):
+def test_odd_lines_are_translated_and_named(trained):
+    """An empty one, one that is no UTF-8, and one that Python would cut at a carriage return."""
     folder, model, _ = trained
-    result = run("fairseq-interactive", *model, folder=folder, stdin="\nthe king saw them\n")
-    assert sorted(result.lines("H")) == [0, 1]
-    assert (result.stdout + result.stderr).count("a source line is empty") == 1
+    (folder / "typed").write_bytes(b"\nthe king \xff saw them\nshe saw\rthe bread\n")
+    result = run("fairseq-interactive", *model, "--input", "typed", folder=folder)
+    assert sorted(result.lines("H")) == [0, 1, 2]
+    said = result.stdout + result.stderr
+    assert said.count("a source line is empty") == 1
+    assert said.count("line 2 of the input is not UTF-8") == 1
 
 
 def test_validate(trained):

@@ -28,8 +28,9 @@ from fairseq.data.monolingual_dataset import collate
 from fairseq.sequence_scorer import SequenceScorer
 from torch import Tensor
 
+from fairseq_genext.data.pieces import load
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.checkpoints import load_model, load_pieces
+from fairseq_genext.evaluation.checkpoints import load_model
 from fairseq_genext.evaluation.metrics.bootstrap import half_width
 
 MAX_TOKENS = 4000  # of a batch, padding included
@@ -62,7 +63,7 @@ class ScoringLM:
         self.max_length = self.model.max_positions()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model.to(self.device)
-        self.cut = load_pieces(pieces) if pieces is not None else None
+        self.cut = load(pieces) if pieces is not None else None
 
     def encode(self, sentence: str) -> Tensor:
         """Token ids with an end of sentence, ``(length,)``.

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from fairseq_genext.data.pieces import normalizer
 from fairseq_genext.evaluation.metrics import mauve_score
 from fairseq_genext.evaluation.metrics.encoders import build_encoder
 from fairseq_genext.evaluation.metrics.frechet import frechet_distance
 from fairseq_genext.evaluation.metrics.samples import measure
-from fairseq_genext.files import read_samples, read_tokens
+from fairseq_genext.files import Cut, read_samples, read_tokens
 
 
 class TextMetrics:
@@ -19,6 +20,7 @@ class TextMetrics:
         references: held-out text.
         train: training text, or None.
         encoder: as ``build_encoder`` knows it, or ``none``.
+        cut: what makes tokens of a line of samples; it made those of the references.
 
     Attributes:
         encoder: of sentences; None without one.
@@ -26,10 +28,15 @@ class TextMetrics:
     """
 
     def __init__(
-        self, references: list[list[str]], train: list[list[str]] | None, encoder: str = "lsa"
+        self,
+        references: list[list[str]],
+        train: list[list[str]] | None,
+        encoder: str = "lsa",
+        cut: Cut = str.split,
     ) -> None:
         self.references = references
         self.train = train
+        self.cut = cut
         self.known = {token for sentence in references for token in sentence}
         self.encoder = None
         if encoder != "none":
@@ -37,18 +44,31 @@ class TextMetrics:
             self.embedded = self.embed(references)
 
     @classmethod
-    def of_flags(cls, args: argparse.Namespace, encoder: str = "lsa") -> "TextMetrics":
+    def of_flags(
+        cls, args: argparse.Namespace, pieces: str | None, encoder: str = "lsa"
+    ) -> "TextMetrics":
         """Against the files of ``add_text_flags``.
 
+        Args:
+            args: of the command line.
+            pieces: sentencepiece model of the systems, which all texts are normalised by, so that
+                they differ in what the systems can help; None leaves them as they are.
+            encoder: as of the class.
+
         Raises:
-            UsageError: as ``read_tokens``.
+            UsageError: as ``read_tokens`` and ``pieces.load``.
         """
-        train = read_tokens(args.train) if args.train else None
-        return cls(read_tokens(args.references, at_least=2), train, encoder)
+        normalise = normalizer(pieces) if pieces else str
+
+        def cut(line: str) -> list[str]:
+            return normalise(line).split()
+
+        train = read_tokens(args.train, cut=cut) if args.train else None
+        return cls(read_tokens(args.references, 2, cut), train, encoder, cut)
 
     def read(self, path: str | Path) -> list[list[str]]:
         """Samples of a file; raises UsageError as ``files.read_samples``."""
-        return read_samples(path, self.known)
+        return read_samples(path, self.known, self.cut)
 
     def embed(self, texts: list[list[str]]) -> np.ndarray:
         """Embeddings, ``(texts, dim)``."""

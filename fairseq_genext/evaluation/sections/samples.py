@@ -18,7 +18,8 @@ def read_examples(results: Results) -> dict[str, dict]:
     random, nobody chose among them.
     """
     systems = results.of_kind("sentences", "samples")
-    search = NearestSentences(read_lines(results.text_file(systems[0], "train.txt")))
+    train = read_lines(results.text_file(systems[0], "train.txt"))
+    search = NearestSentences(list(map(results.normalizer(systems[0]), train)))
     examples = {}
     for name in [system.name for system in systems] + [HELD_OUT] * (HELD_OUT in results.points):
         lines = read_lines(results.first_point(name)["samples"], at_least=2)[:SHOWN]

@@ -61,7 +61,7 @@ def measure_runs(
     A system is tested against its baseline's run of the same seed, or, where the baseline has none,
     against its first.
     """
-    against = baselines(results, systems)
+    against, normalise = baselines(results, systems), results.normalizer(systems[0])
     runs = {
         (system.name, point["decoding"], seed): point
         for system in systems
@@ -79,7 +79,10 @@ def measure_runs(
     rows, signatures = {}, []
     for base, keys in groups.items():
         lines = {
-            str(key): translation.read_aligned(runs[key]["translations"], references)
+            str(key): [
+                normalise(line)
+                for line in translation.read_aligned(runs[key]["translations"], references)
+            ]
             for key in sorted(keys, key=lambda key: key != base)  # the baseline first
         }
         compared, signatures = compare(lines, references)
@@ -194,8 +197,9 @@ def build(results: Results, folder: Path) -> page.Section:
     """The section: a table of systems for each title, the first one's findings in the box."""
     systems = results.of_kind("pairs", "translation")
     data = results.experiment["data"][systems[0].data]
+    normalise = results.normalizer(systems[0])
     source, references = (
-        read_lines(results.text_file(systems[0], f"test.{data[side]}"))
+        list(map(normalise, read_lines(results.text_file(systems[0], f"test.{data[side]}"))))
         for side in ("source", "target")
     )
     if len(source) != len(references):

@@ -19,6 +19,8 @@ from snakemake_interface_logger_plugins.common import LogEvent
 INTERVAL = {True: 0.5, False: 30.0}  # s between two lines of progress, by whether it is a terminal
 TAIL = 16384  # bytes of a log that its last line of figures is looked for in
 SHOWN = 3  # samples of each system
+# Of the package's, as the log of a command of fairseq has them.
+WARNING = re.compile(r"\| WARNING \| fairseq_genext\S* \| (.*)")
 MISTAKE = re.compile(r"([\w-]+: )?error: ")  # argparse puts the command's name first
 STOPPED = ".stopped"  # compare.py's mark that steps fail because the user has stopped them
 
@@ -103,7 +105,11 @@ class LogHandler(LogHandlerBase):
             self.fail_otherwise(record.getMessage().strip())
 
     def finish(self, job) -> None:
-        """A step has ended well; of samples, the first are shown."""
+        """A step has ended well; its warnings are shown, and of samples the first."""
+        if job and job.log and Path(job.log[0]).exists():
+            log = Path(job.log[0]).read_text(encoding="utf-8", errors="replace")
+            for warning in WARNING.findall(log):
+                self.say(f"   {name_of(job)}: {warning}")
         if job and job.rule_name == "sample":
             run = job.wildcards["run"]
             with Path(f"samples/{run}/t1.00.txt").open(encoding="utf-8") as file:

@@ -58,7 +58,7 @@ def test_a_path_may_have_an_equals_sign(monkeypatch, tmp_path):
         ({"batch_size": 0}, "--batch-size is 0"),
         ({"max_length": 0}, "--max-length is 0"),
         ({"checkpoints": "gpt=text"}, "text is no checkpoint"),
-        ({"sentencepiece_model": "text"}, "text does not exist or is no sentencepiece model"),
+        ({"sentencepiece_model": "text"}, "text is no sentencepiece model"),
     ],
 )
 def test_one_line_for_what_is_wrong(monkeypatch, tmp_path, changes, says):

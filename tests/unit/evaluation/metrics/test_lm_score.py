@@ -68,7 +68,7 @@ def test_batches_change_nothing(scorer, monkeypatch):
 def test_what_cannot_be_scored(scorer, monkeypatch, tmp_path):
     with pytest.raises(UsageError, match="reads at most 6 tokens, and a sentence has 7: a a a"):
         scorer.nll(["a a a a a a"])
-    with pytest.raises(UsageError, match="is no sentencepiece model"):
+    with pytest.raises(UsageError, match="nowhere.model does not exist"):
         lm_score.ScoringLM("scorer.pt", "folder", str(tmp_path / "nowhere.model"))
     monkeypatch.setattr(lm_score, "load_model", lambda path, data: (nn.Linear(1, 1), None))
     with pytest.raises(UsageError, match="holds a Linear, no language model"):

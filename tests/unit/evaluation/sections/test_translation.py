@@ -4,6 +4,7 @@ import experiments
 import pytest
 import sacrebleu
 
+from fairseq_genext.data import pieces
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.results import Results
 from fairseq_genext.evaluation.sections import translation
@@ -51,6 +52,19 @@ def test_figures(folder):
     assert tables[0]["parameters"].tolist() == ["12,345", "–", "–", "–"]
     assert len(tables[1]) == 5  # seed by seed
     assert {path.name for path in folder.glob("*.png")} == {"translation_1.png", "learning_1.png"}
+
+
+def test_real_text_is_normalised_as_the_systems_model_does(folder):
+    """Full width, which NFKC makes plain; a system's own output is plain already."""
+    before = build(folder).figures
+    for name in ("old", "new"):
+        lines = (folder / f"data/test.{name}").read_text()
+        wide = lines.translate({code: code + 0xFEE0 for code in range(0x21, 0x7F)})
+        assert wide != lines
+        (folder / f"data/test.{name}").write_text(wide)
+    assert build(folder).figures != before
+    pieces.train(str(folder / "data/pieces"), [str(folder / "data/test.new")], 30, "nfkc")
+    assert build(folder).figures == before
 
 
 def change(folder, name, **entries):
