@@ -10,7 +10,6 @@ from fairseq_genext.patches import (  # noqa: F401
     dictionaries,
     exact_resume,
     flags,
-    h,
     libraries,
     logs,
     resuming,
