@@ -67,7 +67,15 @@ class Result:
         return [float(value) for value in found if value is not None]
 
 
-def _main(script: str, argv: list[str], cwd: str, stdin: str, stdout: str, stderr: str) -> None:
+def _main(
+    script: str,
+    argv: list[str],
+    cwd: str,
+    environment: dict[str, str],
+    stdin: str,
+    stdout: str,
+    stderr: str,
+) -> None:
     for path, stream, flags in (
         (stdin, 0, os.O_RDONLY),
         (stdout, 1, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
@@ -78,20 +86,30 @@ def _main(script: str, argv: list[str], cwd: str, stdin: str, stdout: str, stder
     # no command does.
     multiprocessing.set_start_method("fork", force=True)
     sys.stdin = os.fdopen(0, closefd=False)
+    os.environ.update(environment)
     os.chdir(cwd)
     sys.argv = [script, *argv]
     importlib.import_module(SCRIPTS[script]).cli_main()
     sys.stdout.flush()
 
 
-def _start(script: str, argv, folder: Path, name: str = "", stdin: str = "") -> _server.Process:
+def _start(
+    script: str,
+    argv,
+    folder: Path,
+    name: str = "",
+    stdin: str = "",
+    environment: dict | None = None,
+) -> _server.Process:
     """The running command; ``folder`` has its streams, ``name`` tells several apart."""
     arguments = [str(argument) for argument in argv]
     if script != "fairseq-hydra-train":
         arguments += ["--user-dir", USER_DIR]
     streams = [str(folder / f".{stream}{name}") for stream in ("stdin", "stdout", "stderr")]
     Path(streams[0]).write_text(stdin, encoding="utf-8")
-    process = _server.Process(target=_main, args=(script, arguments, str(folder), *streams))
+    process = _server.Process(
+        target=_main, args=(script, arguments, str(folder), environment or {}, *streams)
+    )
     process.start()
     return process
 
@@ -105,7 +123,14 @@ def _result(process, script: str, argv, folder: Path, expect: int, name: str = "
     return Result(process.exitcode, output, error)
 
 
-def run(script: str, *argv, folder: Path, stdin: str = "", expect: int = 0) -> Result:
+def run(
+    script: str,
+    *argv,
+    folder: Path,
+    stdin: str = "",
+    expect: int = 0,
+    environment: dict[str, str] | None = None,
+) -> Result:
     """Runs a fairseq command with the plugin loaded.
 
     Args:
@@ -114,8 +139,9 @@ def run(script: str, *argv, folder: Path, stdin: str = "", expect: int = 0) -> R
         folder: working directory, which also receives the streams.
         stdin: standard input.
         expect: the exit status the test relies on; any other fails it with the command's output.
+        environment: variables to set.
     """
-    process = _start(script, argv, folder, stdin=stdin)
+    process = _start(script, argv, folder, stdin=stdin, environment=environment)
     return _result(process, script, argv, folder, expect)
 
 
@@ -138,19 +164,17 @@ def refusal(*argv, folder: Path) -> str:
     return str(refused.value)
 
 
-def train_together(processes: int, *argv, folder: Path) -> None:
-    """Runs ``fairseq-train`` on the CPU in several processes that average their gradients."""
+def run_together(processes: int, script: str, *argv, folder: Path) -> list[Result]:
+    """Runs a command on the CPU in several processes of one group."""
     meeting = folder / ".meeting"
     meeting.unlink(missing_ok=True)
     argv += (
-        "--cpu", "--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp",
-        "--distributed-init-method", f"file://{meeting}", "--distributed-no-spawn",
+        "--cpu", "--distributed-init-method", f"file://{meeting}", "--distributed-no-spawn",
         "--distributed-world-size", processes, "--distributed-rank",
     )  # fmt: skip
-    started = [
-        _start("fairseq-train", (*argv, rank), folder, name=str(rank)) for rank in range(processes)
-    ]
+    started = [_start(script, (*argv, rank), folder, name=str(rank)) for rank in range(processes)]
     running = dict(enumerate(started))
+    done = {}
     while running:  # one that fails leaves the others waiting for it
         multiprocessing.connection.wait([process.sentinel for process in running.values()])
         for rank, process in list(running.items()):
@@ -159,7 +183,22 @@ def train_together(processes: int, *argv, folder: Path) -> None:
                 if process.exitcode != 0:
                     for other in running.values():
                         other.terminate()
-                _result(process, "fairseq-train", (*argv, rank), folder, 0, name=str(rank))
+                done[rank] = _result(process, script, (*argv, rank), folder, 0, name=str(rank))
+    return [done[rank] for rank in range(processes)]
+
+
+def launch(processes: int, *argv, folder: Path) -> subprocess.Popen:
+    """Starts a command by the launcher of ``recipes/distributed.sh``, output in a pipe."""
+    launcher = [sys.executable, RECIPES / "lib" / "distributed.py", "--processes", processes]
+    return subprocess.Popen(
+        list(map(str, [*launcher, *argv])),
+        cwd=folder,
+        # torchrun's start of a process by its script finds the commands there.
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def run_recipe(name: str, *argv, cwd: Path) -> subprocess.CompletedProcess:

@@ -1,10 +1,10 @@
-"""Two processes on the CPU; ``test_gan_image.py`` starts its own two by torchrun, as users do."""
+"""Two processes on the CPU; ``test_gan_image.py`` starts its own two by the recipe's launcher."""
 
 from pathlib import Path
 
 import pytest
 import torch
-from commands import run, train_together
+from commands import run, run_together
 from gan_states import check_moves, equal, states, states_by_update
 
 GAN = (
@@ -23,8 +23,8 @@ DBAM = (
 
 
 def train(folder: Path, save_dir: str, updates: int, flags: tuple = GAN) -> dict:
-    train_together(
-        2, *flags, "--load-checkpoint-on-all-dp-ranks", "--batch-size", 8, "--max-update", updates,
+    run_together(
+        2, "fairseq-train", *flags, "--batch-size", 8, "--max-update", updates,
         "--save-dir", save_dir, "--num-workers", 0, folder=folder,
     )  # fmt: skip
     return torch.load(folder / save_dir / "checkpoint_last.pt", weights_only=True)

@@ -2,14 +2,12 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from commands import USER_DIR, refusal, run
+from commands import USER_DIR, launch, refusal, run
 from PIL import Image
 
 from fairseq_genext.errors import UsageError
@@ -96,16 +94,12 @@ def test_accumulated_batches_are_one_turn(folder):
 
 def test_two_processes_take_the_same_turns(folder):
     """Four and three batches an epoch: one process has none left for the last update."""
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", 2, "--rdzv-backend",
-        "c10d", "--rdzv-endpoint", "localhost:0", Path(sys.executable).with_name("fairseq-train"),
-        *TRAIN, "--user-dir", USER_DIR, "--cpu", "--distributed-backend", "gloo",
-        "--distributed-init-method", "env://", "--distributed-world-size", 2,
-        "--distributed-rank", -1, "--distributed-no-spawn", "--ddp-backend", "legacy_ddp",
-        "--batch-size", 8, "--max-update", 5, "--save-dir", "two", "--save-interval-updates", 1,
-    ]  # fmt: skip
-    done = subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    started = launch(
+        2, *TRAIN, "--user-dir", USER_DIR, "--batch-size", 8, "--max-update", 5, "--save-dir",
+        "two", "--save-interval-updates", 1, folder=folder,
+    )  # fmt: skip
+    output, _ = started.communicate()
+    assert started.returncode == 0, output[-3000:]
     found = checkpoints(folder / "two")
     assert len(found) == 5
     check_turns(found)
