@@ -6,6 +6,7 @@ without it. They hold for every model and task, fairseq's own included.
 
 from fairseq_genext.patches import (  # noqa: F401
     batches,
+    binarised,
     checkpoints,
     data_parallel,
     dictionaries,

@@ -71,7 +71,8 @@ def require_same_dictionaries(path: str, state: dict, task) -> None:
         )
     there = held[wrong[0]]
     entries = (there["entries"], here[wrong[0]]["entries"])
-    which = "dictionary" if held.get("source") == held.get("target") else f"{wrong[0]} dictionary"
+    one = "source" in held and held["source"] == held.get("target")
+    which = "dictionary" if one else f"{wrong[0]} dictionary"
     if there["words"] == here[wrong[0]]["words"]:
         told = f"whose words stand in another order than in the data folder's; {WHAT_TO_DO}"
     elif entries[0] != entries[1]:

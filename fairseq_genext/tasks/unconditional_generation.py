@@ -136,13 +136,7 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         if self.args.num_samples > 0:
             self.datasets[split] = NoiseDataset(self.args.num_samples, self.dictionary.eos())
             return
-        try:
-            super().load_dataset(split, **kwargs)
-        except FileNotFoundError:
-            raise UsageError(
-                f"the data folder {self.args.data} has no split {split!r} ({split}.bin, "
-                f"{split}.idx): make it with fairseq-preprocess"
-            ) from None
+        super().load_dataset(split, **kwargs)
 
     def build_generator(self, models, args, *others, **kwargs):
         """As fairseq's, with ``ForcedSampling`` for ``--sampling``.

@@ -105,6 +105,7 @@ def test_generator_of_a_gan(trained):
     run("fairseq-train", "lm", *flags, "--save-dir", "digests-gpt", folder=corpus)
     config = parsed(
         corpus / "lm another order", "--task", "gan", "--arch", "gan", "--generator", "gpt",
+        "--noise-input", "none",
         "--criterion", "adversarial", "--optimizer", "two_player_adamw",
         "--generator-checkpoint", corpus / "digests-gpt" / "checkpoint_last.pt",
     )  # fmt: skip
