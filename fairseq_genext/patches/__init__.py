@@ -4,4 +4,4 @@ Importing the package, as ``--user-dir`` does, applies all of it, once. Each fil
 without it. They hold for every model and task, fairseq's own included.
 """
 
-from fairseq_genext.patches import batches, libraries, logs, text  # noqa: F401
+from fairseq_genext.patches import batches, libraries, logs, scoring, text  # noqa: F401
