@@ -14,6 +14,7 @@ fairseq's own ``sacrebleu`` and ``chrf`` print no signature, and its ``bleu`` is
 """
 
 from dataclasses import dataclass, field
+from typing import Optional
 
 from fairseq.dataclass import FairseqDataclass
 from fairseq.scoring import BaseScorer, register_scorer
@@ -21,10 +22,19 @@ from fairseq.scoring import BaseScorer, register_scorer
 from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.evaluation import translation
 from fairseq_genext.evaluation.metrics.ngram_bleu import bleu_scores, mean_scores, self_bleu_scores
+from fairseq_genext.evaluation.tokenizers import NAMES, choose, cutter
 
 
 @dataclass
-class MeanBleuConfig(FairseqDataclass):
+class TokenizeConfig(FairseqDataclass):
+    tokenize: Optional[str] = field(
+        default=None,
+        metadata={"help": f"how text is cut, by sacrebleu's names: {', '.join(NAMES)}"},
+    )
+
+
+@dataclass
+class MeanBleuConfig(TokenizeConfig):
     scoring_order: int = field(default=5, metadata={"help": "longest n-gram"})
 
 
@@ -32,10 +42,16 @@ class MeanBleuScorer(BaseScorer):
     """Mean of a BLEU over hypotheses; subclasses say which."""
 
     name: str
+    language: str | None = None  # of the targets, which patches/scoring.py knows
 
     def __init__(self, cfg: MeanBleuConfig) -> None:
         require_positive(cfg, "scoring_order")
         super().__init__(cfg)
+
+    def tokens(self, *texts: list[str]) -> list[list[list[str]]]:
+        """Each of the texts cut into tokens; the last one tells whether that works."""
+        cut = cutter(choose(self.cfg.tokenize, texts[-1], self.language, default="none"))
+        return [list(map(cut, lines)) for lines in texts]
 
     def scores(self) -> list[list[float]]:
         """BLEU of every hypothesis, orders 1 to ``scoring_order``."""
@@ -70,7 +86,8 @@ class SampleBleuScorer(MeanBleuScorer):
     name = "BLEU"
 
     def scores(self) -> list[list[float]]:
-        return bleu_scores(_tokens(self.pred), _tokens(self.ref), self.cfg.scoring_order)
+        made, targets = self.tokens(self.pred, self.ref)
+        return bleu_scores(made, targets, self.cfg.scoring_order)
 
 
 @register_scorer("self_bleu", dataclass=MeanBleuConfig)
@@ -80,25 +97,28 @@ class SelfBleuScorer(MeanBleuScorer):
     name = "Self-BLEU"
 
     def scores(self) -> list[list[float]]:
-        return self_bleu_scores(_tokens(self.pred), self.cfg.scoring_order)
+        return self_bleu_scores(*self.tokens(self.pred), self.cfg.scoring_order)
 
 
-@register_scorer("bleu_chrf", dataclass=FairseqDataclass)
+@register_scorer("bleu_chrf", dataclass=TokenizeConfig)
 class BleuChrfScorer(BaseScorer):
     """Corpus BLEU and chrF by sacrebleu; see ``translation``."""
 
+    language: str | None = None
+
+    def measure(self) -> dict:
+        """As ``translation.measure``."""
+        tokenize = choose(self.cfg.tokenize, self.ref, self.language)
+        return translation.measure(self.pred, self.ref, tokenize)
+
     def score(self) -> float:
         """Corpus BLEU, 0 to 100."""
-        return translation.measure(self.pred, self.ref)["bleu"]
+        return self.measure()["bleu"]
 
     def result_string(self) -> str:
         """Both scores, each with sacrebleu's signature."""
-        figures = translation.measure(self.pred, self.ref)
+        figures = self.measure()
         return ", ".join(
             f"{name} = {figures[key]:.2f} ({figures[f'{key}_signature']})"
             for key, name in (("bleu", "BLEU"), ("chrf", "chrF"))
         )
-
-
-def _tokens(lines: list[str]) -> list[list[str]]:
-    return [line.split() for line in lines]

@@ -22,6 +22,7 @@ from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.metrics.lm_score import ScoringLM, lm_scores
 from fairseq_genext.evaluation.metrics.text_metrics import TextMetrics, add_text_flags
 from fairseq_genext.evaluation.tables import TEXT_FIGURES, figure_text
+from fairseq_genext.files import read_tokens
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -102,6 +103,8 @@ def markdown(figures: dict[str, dict]) -> str:
 def notes(figures: dict[str, dict], settings: dict) -> list[str]:
     """What a reader must know to compare the columns, a line each."""
     said = [f"References: {settings['references']}, {settings['num_references']:,} sentences."]
+    if settings["tokenize"] != "none":
+        said.append(f"Tokens: cut by sacrebleu's {settings['tokenize']}.")
     if settings["encoder"]:
         said.append(f"Encoder: {settings['encoder']}.")
         if any(column["mauve"] is None for column in figures.values()):
@@ -126,14 +129,20 @@ def main() -> None:
     scorer = scoring(args.scorer)
     figures: dict[str, dict] = {}
     reverse = args.reverse_scorers or [None] * len(columns)
-    for (name, samples), checkpoint in zip(columns.items(), reverse, strict=True):
+    for (name, samples), path, checkpoint in zip(
+        columns.items(), args.samples, reverse, strict=True
+    ):
         samples = samples[: args.limit]
         figures[name] = metrics.measure(samples, mauve=True)
-        figures[name] |= lm_scores(samples, metrics.references, scorer, scoring(checkpoint))
+        if scorer or checkpoint:
+            # At blanks, whatever cuts the text for the other figures.
+            texts = read_tokens(path)[: args.limit], read_tokens(args.references)
+            figures[name] |= lm_scores(*texts, scorer, scoring(checkpoint))
     settings = {
         "references": args.references,
         "num_references": len(metrics.references),
         "train": args.train,
+        "tokenize": args.tokenize,
         "encoder": metrics.encoder and metrics.encoder.name,
         "scorer": args.scorer,
         "reverse_scorers": args.reverse_scorers,

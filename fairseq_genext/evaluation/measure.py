@@ -46,9 +46,14 @@ def main() -> None:
                 path and ScoringLM(path, args.scorer_data, args.sentencepiece_model)
                 for path in (args.scorer, args.reverse_scorer)
             ]
-            scored = read_tokens(args.scored) if args.scored else texts
-            point |= lm_scores(scored, metrics.references, *scorers)
-    settings = {"num_references": len(metrics.references), "encoder": metrics.encoder.name}
+            # At blanks, whatever cuts the text for the other figures.
+            scored = read_tokens(args.scored or point["samples"])
+            point |= lm_scores(scored, read_tokens(args.references), *scorers)
+    settings = {
+        "num_references": len(metrics.references),
+        "encoder": metrics.encoder.name,
+        "tokenize": args.tokenize,
+    }
     command.write_json(args.output, settings=settings, points=points)
 
 

@@ -182,7 +182,7 @@ class Results:
                 if self.at_temperature_1(name, seed) is None:
                     raise UsageError(f"{path}: {name} was not sampled at temperature 1")
                 found = [(settings.get("num_references"), "references")]
-                found += [(settings.get("encoder"), "as encoder")]
+                found += [(settings.get(key), f"as {key}") for key in ("encoder", "tokenize")]
                 if name != HELD_OUT:  # which a small corpus has less of
                     found += [(point["num_samples"], "samples a point") for point in points]
                 for value, what in found:

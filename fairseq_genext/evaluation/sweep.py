@@ -111,6 +111,7 @@ def main() -> None:
         "references": args.references,
         "num_references": len(metrics.references),
         "train": args.train,
+        "tokenize": args.tokenize,
         "held_out": args.held_out,
         "encoder": metrics.encoder.name,
     }

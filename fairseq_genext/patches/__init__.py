@@ -17,6 +17,7 @@ from fairseq_genext.patches import (  # noqa: F401
     processes,
     resuming,
     saving,
+    scoring,
     shards,
     stopping,
     text,

@@ -17,6 +17,7 @@ from pydantic import (
 
 from fairseq_genext.data.pieces import NORMALIZATIONS
 from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation import tokenizers
 from fairseq_genext.evaluation.sections import NAMES
 
 
@@ -38,6 +39,7 @@ FILE = mapping(
     seeds=(list[PositiveInt], [1]), flags=(dict[str, str], {}), systems=FULL, sample=NAMED,
     translate=(dict[str, str], {}), language_model_score=(dict[str, Any] | None, None),
     tables=(dict[str, str], {}), report=list[Literal[NAMES]],
+    tokenize=(Literal[tokenizers.NAMES] | None, None),
 )  # fmt: skip
 OPTION = mapping(
     default=StrictInt | StrictFloat | StrictStr, help=str,

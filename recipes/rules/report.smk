@@ -17,6 +17,7 @@ rule report:
         # What the page says that is no figure; by a function, or braces in a text would be wildcards.
         told=lambda wildcards: json.dumps(
             [config[name] for name in ("title", "notes", "report", "tables", "command", "systems")]
+            + [config.get("tokenize")]
         ),
         code=code("evaluation/*.py", "evaluation/sections/*", "evaluation/templates/*", "evaluation/metrics/*.py"),
     log:

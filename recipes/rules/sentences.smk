@@ -2,6 +2,7 @@
 # `measure` with commands of their own.
 
 PIECES = f"--sentencepiece-model {TEXT}/pieces.model"
+TOKENIZE = f"--tokenize {config['tokenize']}" if config.get("tokenize") else ""
 POINTS = (
     f"--temperatures {' '.join(map(str, SAMPLE['temperatures']))} "
     f"--top-p {' '.join(map(str, SAMPLE['top_p']))} --num-samples {SAMPLE['number']} "
@@ -123,7 +124,7 @@ rule measure:
         run=runs_of("sentences", "train", "untrained", "unigram", "samples") + "|held_out",
     params:
         command=lambda wildcards: (
-            f"measure samples/{wildcards.run}.json --references {TEXT}/test.txt --train {TEXT}/train.txt {PIECES} "
+            f"measure samples/{wildcards.run}.json --references {TEXT}/test.txt --train {TEXT}/train.txt {PIECES} {TOKENIZE} "
             + (f"--scorer scorers/real/checkpoint_last.pt --scorer-data {TEXT}/bin " if SCORE else "")
             # Held-out text is what the scoring language model has read, so the references stand for it.
             + (f"--scored {TEXT}/test.txt " if SCORE and wildcards.run == "held_out" else "")

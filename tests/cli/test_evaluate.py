@@ -88,6 +88,6 @@ def test_free_samples_scored_by_fairseq_generate(scored, scoring):
 def test_signatures_from_fairseq_generate(scored):
     result = run(
         "fairseq-generate", *TASK, "--gen-subset", "test", "--prefix-size", 2, "--beam", 2,
-        "--scoring", "bleu_chrf", folder=scored,
+        "--scoring", "bleu_chrf", "--tokenize", "char", folder=scored,
     )  # fmt: skip
-    assert re.search(r": BLEU = [\d.]+ \(nrefs:1\|.*\), chrF = [\d.]+ \(nrefs:1\|", result.stdout)
+    assert re.search(r": BLEU = [\d.]+ \(nrefs:1\|.*tok:char\|.*\), chrF = [\d.]+ \(nrefs:1\|", result.stdout)

@@ -10,7 +10,10 @@ logging.getLogger("sacrebleu").setLevel(logging.WARNING)
 
 
 def compare(
-    systems: dict[str, list[str]], references: list[str], resamples: int = 1000
+    systems: dict[str, list[str]],
+    references: list[str],
+    resamples: int = 1000,
+    tokenize: str = "13a",
 ) -> tuple[dict[str, dict[str, float | None]], list[str]]:
     """BLEU and chrF, and whether each system differs from the first.
 
@@ -21,6 +24,7 @@ def compare(
         systems: name to translations, a line a sentence; the first is the baseline.
         references: right translations, in the same order.
         resamples: number of resamples.
+        tokenize: sacrebleu's name of what cuts text for BLEU.
 
     Returns:
         For each system ``bleu``, ``bleu_ci`` (half the width of the 95 % interval), ``bleu_p`` (the
@@ -29,7 +33,7 @@ def compare(
     """
     test = PairedTest(
         list(systems.items()),
-        {"bleu": BLEU(), "chrf": CHRF()},
+        {"bleu": BLEU(tokenize=tokenize), "chrf": CHRF()},
         [references],
         test_type="bs",
         n_samples=resamples,

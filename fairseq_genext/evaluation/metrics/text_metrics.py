@@ -10,7 +10,8 @@ from fairseq_genext.evaluation.metrics import mauve_score
 from fairseq_genext.evaluation.metrics.encoders import build_encoder
 from fairseq_genext.evaluation.metrics.frechet import frechet_distance
 from fairseq_genext.evaluation.metrics.samples import measure
-from fairseq_genext.files import Cut, read_samples, read_tokens
+from fairseq_genext.evaluation.tokenizers import add_tokenize_flag, choose, cutter
+from fairseq_genext.files import Cut, read_lines, read_samples, read_tokens
 
 
 class TextMetrics:
@@ -50,7 +51,7 @@ class TextMetrics:
         """Against the files of ``add_text_flags``.
 
         Args:
-            args: of the command line.
+            args: of the command line; ``tokenize`` becomes the tokenizer that is taken.
             pieces: sentencepiece model of the systems, which all texts are normalised by, so that
                 they differ in what the systems can help; None leaves them as they are.
             encoder: as of the class.
@@ -59,9 +60,11 @@ class TextMetrics:
             UsageError: as ``read_tokens`` and ``pieces.load``.
         """
         normalise = normalizer(pieces) if pieces else str
+        args.tokenize = choose(args.tokenize, read_lines(args.references), default="none")
+        tokens = cutter(args.tokenize)
 
         def cut(line: str) -> list[str]:
-            return normalise(line).split()
+            return tokens(normalise(line))
 
         train = read_tokens(args.train, cut=cut) if args.train else None
         return cls(read_tokens(args.references, 2, cut), train, encoder, cut)
@@ -94,3 +97,4 @@ def add_text_flags(parser: argparse.ArgumentParser) -> None:
     """The flags that name what texts are measured against."""
     parser.add_argument("--references", required=True, help="held-out text, a sentence a line")
     parser.add_argument("--train", help="training text, to count copies")
+    add_tokenize_flag(parser, "none, at blanks")

@@ -157,7 +157,8 @@ def build(results: Results, folder: Path) -> page.Section:
             row["seeds"] = str(len(results.systems[name].seeds))
         rows.append(row | {figure: results.text(name, figure) for figure in FIGURES})
     first = results.first_point(systems[0].name)
-    encoder = results.settings[systems[0].name][systems[0].seeds[0]].get("encoder")
+    settings = results.settings[systems[0].name][systems[0].seeds[0]]
+    encoder, tokenize = settings.get("encoder"), settings.get("tokenize", "none")
     small = [
         f"{first['num_samples']:,} samples a system and seed at temperature 1; ± is the sample "
         "standard deviation over seeds, or, for one seed, half the 95 % interval over samples.",
@@ -166,6 +167,8 @@ def build(results: Results, folder: Path) -> page.Section:
     real = results.values(HELD_OUT, "num_samples").get(None, first["num_samples"])
     if real != first["num_samples"]:
         small.append(f"Held-out text has {real:,.0f} lines alone, which makes it more varied.")
+    if tokenize != "none":
+        small.append(f"Tokens are cut by sacrebleu's {tokenize}.")
     if encoder:
         small.append(f"Fréchet distance: encoder {encoder}.")
     small.append("In the findings, “within error” means no difference at 95 %.")

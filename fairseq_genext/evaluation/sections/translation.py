@@ -11,6 +11,7 @@ from fairseq_genext.evaluation.plots import COLOURS, bars, picture
 from fairseq_genext.evaluation.results import Results, System
 from fairseq_genext.evaluation.sections import page
 from fairseq_genext.evaluation.tables import columns, format_table, known
+from fairseq_genext.evaluation.tokenizers import choose
 from fairseq_genext.evaluation.training_log import by_update, read_curves
 from fairseq_genext.files import read_lines
 
@@ -54,7 +55,7 @@ def baselines(results: Results, systems: list[System]) -> dict[str, str]:
 
 
 def measure_runs(
-    results: Results, systems: list[System], references: list[str]
+    results: Results, systems: list[System], references: list[str], tokenize: str
 ) -> tuple[list[dict], list[str]]:
     """One row for every system, seed and decoding of a table, and sacrebleu's signatures.
 
@@ -85,7 +86,7 @@ def measure_runs(
             ]
             for key in sorted(keys, key=lambda key: key != base)  # the baseline first
         }
-        compared, signatures = compare(lines, references)
+        compared, signatures = compare(lines, references, tokenize=tokenize)
         for key in keys:
             rows[key] = dict(zip(("system", "decoding", "seed"), key, strict=True))
             rows[key]["baseline"] = base[0]
@@ -207,7 +208,8 @@ def build(results: Results, folder: Path) -> page.Section:
             f"{results.text_file(systems[0], 'test')}.* have {len(source)} and {len(references)} "
             "lines; a source needs a reference each"
         )
-    copied = translation.measure(source, references)
+    tokenize = choose(results.experiment.get("tokenize"), references, data["target"])
+    copied = translation.measure(source, references, tokenize)
 
     def labelled(rows: list[dict]) -> list[dict]:
         return [row | {"system": results.label(row["system"])} for row in rows]
@@ -218,7 +220,7 @@ def build(results: Results, folder: Path) -> page.Section:
     blocks, tables, box, signatures = [], [], [], []
     about = "Translation" if len(results.experiment["data"]) > 1 else ""
     for number, (title, members) in enumerate(by_table.items(), start=1):
-        runs, signatures = measure_runs(results, members, references)
+        runs, signatures = measure_runs(results, members, references, tokenize)
         means = mean_over_seeds(results, runs)
         said = [(about, line) for line in findings(results, means, copied)]
         note = (results.experiment.get("tables") or {}).get(title)
