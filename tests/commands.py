@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +68,9 @@ class Result:
         return [float(value) for value in found if value is not None]
 
 
-def _main(script: str, argv: list[str], cwd: str, stdin: str, stdout: str, stderr: str) -> None:
+def _main(
+    script: str, argv: list[str], cwd: str, stdin: str, stdout: str, stderr: str, before: Callable
+) -> None:
     for path, stream, flags in (
         (stdin, 0, os.O_RDONLY),
         (stdout, 1, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
@@ -80,32 +83,54 @@ def _main(script: str, argv: list[str], cwd: str, stdin: str, stdout: str, stder
     sys.stdin = os.fdopen(0, closefd=False)
     os.chdir(cwd)
     sys.argv = [script, *argv]
+    before()
     importlib.import_module(SCRIPTS[script]).cli_main()
     sys.stdout.flush()
 
 
-def _start(script: str, argv, folder: Path, name: str = "", stdin: str = "") -> _server.Process:
+def nothing() -> None:
+    """What most commands do before they begin."""
+
+
+def _start(
+    script: str,
+    argv,
+    folder: Path,
+    name: str = "",
+    stdin: str = "",
+    before: Callable[[], None] = nothing,
+) -> _server.Process:
     """The running command; ``folder`` has its streams, ``name`` tells several apart."""
     arguments = [str(argument) for argument in argv]
     if script not in ("fairseq-hydra-train", "fairseq-preprocess"):
         arguments += ["--user-dir", USER_DIR]
     streams = [str(folder / f".{stream}{name}") for stream in ("stdin", "stdout", "stderr")]
     Path(streams[0]).write_text(stdin, encoding="utf-8")
-    process = _server.Process(target=_main, args=(script, arguments, str(folder), *streams))
+    process = _server.Process(target=_main, args=(script, arguments, str(folder), *streams, before))
     process.start()
     return process
 
 
-def _result(process, script: str, argv, folder: Path, expect: int, name: str = "") -> Result:
+def _result(
+    process, script: str, argv, folder: Path, expect: int | tuple[int, ...], name: str = ""
+) -> Result:
     process.join()
+    expected = expect if isinstance(expect, tuple) else (expect,)
     output, error = (
         (folder / f".{stream}{name}").read_text(encoding="utf-8") for stream in ("stdout", "stderr")
     )
-    assert process.exitcode == expect, f"{script} {argv}\n{output[-3000:]}\n{error[-3000:]}"
+    assert process.exitcode in expected, f"{script} {argv}\n{output[-3000:]}\n{error[-3000:]}"
     return Result(process.exitcode, output, error)
 
 
-def run(script: str, *argv, folder: Path, stdin: str = "", expect: int = 0) -> Result:
+def run(
+    script: str,
+    *argv,
+    folder: Path,
+    stdin: str = "",
+    expect: int | tuple[int, ...] = 0,
+    before: Callable[[], None] = nothing,
+) -> Result:
     """Runs a fairseq command with the plugin loaded.
 
     Args:
@@ -113,9 +138,11 @@ def run(script: str, *argv, folder: Path, stdin: str = "", expect: int = 0) -> R
         argv: its arguments.
         folder: working directory, which also receives the streams.
         stdin: standard input.
-        expect: the exit status the test relies on; any other fails it with the command's output.
+        expect: the exit status the test relies on, or several that may be; any other fails it with
+            the command's output.
+        before: what its process does first.
     """
-    process = _start(script, argv, folder, stdin=stdin)
+    process = _start(script, argv, folder, stdin=stdin, before=before)
     return _result(process, script, argv, folder, expect)
 
 
@@ -138,8 +165,19 @@ def refusal(*argv, folder: Path) -> str:
     return str(refused.value)
 
 
-def train_together(processes: int, *argv, folder: Path) -> None:
-    """Runs ``fairseq-train`` on the CPU in several processes that average their gradients."""
+def train_together(
+    processes: int,
+    *argv,
+    folder: Path,
+    expect: int = 0,
+    before: Callable[[], None] = nothing,
+) -> list[Result]:
+    """Runs ``fairseq-train`` on the CPU in several processes that average their gradients.
+
+    Args:
+        expect: the exit status of each.
+        before: what the last process does first.
+    """
     meeting = folder / ".meeting"
     meeting.unlink(missing_ok=True)
     argv += (
@@ -147,19 +185,24 @@ def train_together(processes: int, *argv, folder: Path) -> None:
         "--distributed-init-method", f"file://{meeting}", "--distributed-no-spawn",
         "--distributed-world-size", processes, "--distributed-rank",
     )  # fmt: skip
+    firsts = [nothing] * (processes - 1) + [before]
     started = [
-        _start("fairseq-train", (*argv, rank), folder, name=str(rank)) for rank in range(processes)
+        _start("fairseq-train", (*argv, rank), folder, name=str(rank), before=first)
+        for rank, first in enumerate(firsts)
     ]
-    running = dict(enumerate(started))
+    running, results = dict(enumerate(started)), {}
     while running:  # one that fails leaves the others waiting for it
         multiprocessing.connection.wait([process.sentinel for process in running.values()])
         for rank, process in list(running.items()):
             if process.exitcode is not None:
                 del running[rank]
-                if process.exitcode != 0:
+                if process.exitcode != expect:
                     for other in running.values():
                         other.terminate()
-                _result(process, "fairseq-train", (*argv, rank), folder, 0, name=str(rank))
+                results[rank] = _result(
+                    process, "fairseq-train", (*argv, rank), folder, expect, name=str(rank)
+                )
+    return [results[rank] for rank in range(processes)]
 
 
 def run_recipe(name: str, *argv, cwd: Path) -> subprocess.CompletedProcess:
