@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +76,7 @@ def _main(
     stdin: str,
     stdout: str,
     stderr: str,
+    before: Callable[[], None],
 ) -> None:
     for path, stream, flags in (
         (stdin, 0, os.O_RDONLY),
@@ -89,8 +91,13 @@ def _main(
     os.environ.update(environment)
     os.chdir(cwd)
     sys.argv = [script, *argv]
+    before()
     importlib.import_module(SCRIPTS[script]).cli_main()
     sys.stdout.flush()
+
+
+def nothing() -> None:
+    """What most commands do before they begin."""
 
 
 def _start(
@@ -100,6 +107,7 @@ def _start(
     name: str = "",
     stdin: str = "",
     environment: dict | None = None,
+    before: Callable[[], None] = nothing,
 ) -> _server.Process:
     """The running command; ``folder`` has its streams, ``name`` tells several apart."""
     arguments = [str(argument) for argument in argv]
@@ -108,18 +116,21 @@ def _start(
     streams = [str(folder / f".{stream}{name}") for stream in ("stdin", "stdout", "stderr")]
     Path(streams[0]).write_text(stdin, encoding="utf-8")
     process = _server.Process(
-        target=_main, args=(script, arguments, str(folder), environment or {}, *streams)
+        target=_main, args=(script, arguments, str(folder), environment or {}, *streams, before)
     )
     process.start()
     return process
 
 
-def _result(process, script: str, argv, folder: Path, expect: int, name: str = "") -> Result:
+def _result(
+    process, script: str, argv, folder: Path, expect: int | tuple[int, ...], name: str = ""
+) -> Result:
     process.join()
+    expected = expect if isinstance(expect, tuple) else (expect,)
     output, error = (
         (folder / f".{stream}{name}").read_text(encoding="utf-8") for stream in ("stdout", "stderr")
     )
-    assert process.exitcode == expect, f"{script} {argv}\n{output[-3000:]}\n{error[-3000:]}"
+    assert process.exitcode in expected, f"{script} {argv}\n{output[-3000:]}\n{error[-3000:]}"
     return Result(process.exitcode, output, error)
 
 
@@ -128,8 +139,9 @@ def run(
     *argv,
     folder: Path,
     stdin: str = "",
-    expect: int = 0,
+    expect: int | tuple[int, ...] = 0,
     environment: dict[str, str] | None = None,
+    before: Callable[[], None] = nothing,
 ) -> Result:
     """Runs a fairseq command with the plugin loaded.
 
@@ -138,10 +150,12 @@ def run(
         argv: its arguments.
         folder: working directory, which also receives the streams.
         stdin: standard input.
-        expect: the exit status the test relies on; any other fails it with the command's output.
+        expect: the exit status the test relies on, or several that may be; any other fails it with
+            the command's output.
         environment: variables to set.
+        before: what its process does first.
     """
-    process = _start(script, argv, folder, stdin=stdin, environment=environment)
+    process = _start(script, argv, folder, stdin=stdin, environment=environment, before=before)
     return _result(process, script, argv, folder, expect)
 
 
@@ -164,26 +178,41 @@ def refusal(*argv, folder: Path) -> str:
     return str(refused.value)
 
 
-def run_together(processes: int, script: str, *argv, folder: Path) -> list[Result]:
-    """Runs a command on the CPU in several processes of one group."""
+def run_together(
+    processes: int,
+    script: str,
+    *argv,
+    folder: Path,
+    expect: int = 0,
+    before: Callable[[], None] = nothing,
+) -> list[Result]:
+    """Runs a command on the CPU in several processes of one group.
+
+    Args:
+        expect: the exit status of each.
+        before: what the last process does first.
+    """
     meeting = folder / ".meeting"
     meeting.unlink(missing_ok=True)
     argv += (
         "--cpu", "--distributed-init-method", f"file://{meeting}", "--distributed-no-spawn",
         "--distributed-world-size", processes, "--distributed-rank",
     )  # fmt: skip
-    started = [_start(script, (*argv, rank), folder, name=str(rank)) for rank in range(processes)]
-    running = dict(enumerate(started))
-    done = {}
+    firsts = [nothing] * (processes - 1) + [before]
+    started = [
+        _start(script, (*argv, rank), folder, name=str(rank), before=first)
+        for rank, first in enumerate(firsts)
+    ]
+    running, done = dict(enumerate(started)), {}
     while running:  # one that fails leaves the others waiting for it
         multiprocessing.connection.wait([process.sentinel for process in running.values()])
         for rank, process in list(running.items()):
             if process.exitcode is not None:
                 del running[rank]
-                if process.exitcode != 0:
+                if process.exitcode != expect:
                     for other in running.values():
                         other.terminate()
-                done[rank] = _result(process, script, (*argv, rank), folder, 0, name=str(rank))
+                done[rank] = _result(process, script, (*argv, rank), folder, expect, name=str(rank))
     return [done[rank] for rank in range(processes)]
 
 

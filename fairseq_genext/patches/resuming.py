@@ -64,9 +64,7 @@ def _choose(cfg, suffix: str) -> str | None:
     if cfg.finetune_from_model is not None:
         for name in RESETS:
             if getattr(cfg, name):
-                raise UsageError(
-                    f"--finetune-from-model does what {flag(name)} asks for: omit that"
-                )
+                raise UsageError(f"--finetune-from-model is enough: omit {flag(name)}")
         if cfg.restore_file != LAST:
             raise UsageError("--finetune-from-model and --restore-file exclude each other")
     if cfg.restore_file != LAST:
