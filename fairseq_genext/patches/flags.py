@@ -70,10 +70,10 @@ def check_generation(cfg) -> None:
         UsageError: a number is out of its range, or flags do not go together.
     """
     cfg = getattr(cfg, "generation", cfg)
-    for name in ("beam", "nbest", "max_len_b"):
+    for name in ("beam", "nbest"):
         if getattr(cfg, name) < 1:
             raise UsageError(f"{flag(name)} is {getattr(cfg, name)}; it must be at least 1")
-    for name in ("max_len_a", "prefix_size", "no_repeat_ngram_size", "min_len"):
+    for name in ("max_len_a", "max_len_b", "prefix_size", "no_repeat_ngram_size", "min_len"):
         if not 0 <= getattr(cfg, name) < math.inf:
             raise UsageError(f"{flag(name)} is {getattr(cfg, name)}; it must be 0 or greater")
     if not 0 < cfg.temperature < math.inf:
@@ -81,8 +81,10 @@ def check_generation(cfg) -> None:
             f"--temperature is {cfg.temperature}; it must be greater than 0. For the most probable "
             "words leave out --sampling and give --beam 1"
         )
-    if cfg.max_len_a == 0 and cfg.min_len > cfg.max_len_b:
-        raise UsageError(f"--min-len {cfg.min_len} is more than --max-len-b {cfg.max_len_b}")
+    if cfg.max_len_a == 0 and cfg.max_len_b < max(cfg.min_len, 1):
+        raise UsageError(
+            f"--max-len-b is {cfg.max_len_b}; it must be at least --min-len {max(cfg.min_len, 1)}"
+        )
     if cfg.nbest > cfg.beam:
         raise UsageError(
             f"--nbest {cfg.nbest} is more than the {cfg.beam} hypotheses of --beam; raise --beam"

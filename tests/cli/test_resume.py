@@ -133,8 +133,8 @@ def test_two_processes_stop_together_and_go_on_exactly(corpus):
     flags += ("--max-update", 13, "--save-dir")
     run_together(2, "fairseq-train", *flags, "two-whole", folder=corpus)
     told = run_together(
-        2, "fairseq-train", *flags, "two-told", folder=corpus, before=Killer(6, number=signal.SIGTERM),
-        expect=128 + signal.SIGTERM,
+        2, "fairseq-train", *flags, "two-told", folder=corpus, expect=128 + signal.SIGTERM,
+        before=Killer(6, number=signal.SIGTERM),
     )  # fmt: skip
     assert [result.stderr.count("stopped by SIGTERM after update 7;") for result in told] == [1, 0]
     run_together(2, "fairseq-train", *flags, "two-told", folder=corpus)

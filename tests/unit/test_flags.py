@@ -17,7 +17,7 @@ DATA = ("nowhere", "--task", "language_modeling", "--arch", "transformer_lm", "-
         ({"temperature": float("nan")}, "--temperature is nan"),
         ({"beam": 0}, "--beam is 0; it must be at least 1"),
         ({"nbest": 6}, "--nbest 6 is more than the 5 hypotheses of --beam"),
-        ({"min_len": 201}, "--min-len 201 is more than --max-len-b 200"),
+        ({"min_len": 201}, "--max-len-b is 200; it must be at least --min-len 201"),
         ({"max_len_a": -1}, "--max-len-a is -1; it must be 0 or greater"),
         ({"prefix_size": -1}, "--prefix-size is -1"),
         ({"sampling_topk": 3}, "--sampling-topk needs --sampling"),
