@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets everything up and passes the tests: bash tests/run.sh [pytest's arguments]
-# Of grids it takes every pair of values; -m full takes the rest, -m "full or not full" all.
+# Of grids it takes every pair of values; -m full takes the rest, -m "not long" both.
 set -euo pipefail
 export GENEXT_MATMUL_PRECISION=highest # equalities hold in full float32 only
 source "$(dirname "${BASH_SOURCE[0]}")/../recipes/lib/environment.sh"

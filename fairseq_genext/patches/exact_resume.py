@@ -1,7 +1,9 @@
 """A run that is stopped and goes on ends bit by bit as if it had not been."""
 
+import torch
 from fairseq import checkpoint_utils
 from fairseq.data.iterators import EpochBatchIterator
+from fairseq.optim import FP16Optimizer
 from fairseq.trainer import Trainer
 from omegaconf import OmegaConf
 
@@ -78,26 +80,30 @@ def _counts(owner: object) -> dict[str, float | None]:
     }
 
 
-def _schedule(trainer: Trainer) -> dict:
-    """All that a learning-rate schedule counts, and the flags that it is made from."""
+def _schedule(trainer: Trainer) -> dict | None:
+    """All that a learning-rate schedule counts, and the flags that it is made from.
+
+    None of ``manual``, which has no configuration of its own; fairseq saves all that it counts.
+    """
     flags = trainer.cfg.lr_scheduler
+    if not OmegaConf.is_config(flags):
+        return None
     inner = getattr(trainer.lr_scheduler, "lr_scheduler", None)  # torch's, of reduce_lr_on_plateau
     return {
-        "flags": OmegaConf.to_container(flags, resolve=True)
-        if OmegaConf.is_config(flags)
-        else vars(flags),
+        "flags": OmegaConf.to_container(flags, resolve=True),
         "counts": _counts(trainer.lr_scheduler),
         "inner_counts": _counts(inner) if inner is not None else {},
     }
 
 
-def _restore_schedule(trainer: Trainer, saved: dict, iterator_state: dict, val_loss) -> None:
+def _restore_schedule(trainer, saved: dict | None, iterator_state: dict, val_loss) -> None:
     """Brings the schedule to where a run that was not stopped has it.
 
     fairseq saves its best loss alone, and forgets the loss with which the last epoch ended. A
     schedule of other flags begins as fairseq would have it.
     """
-    if saved["flags"] != _schedule(trainer)["flags"]:
+    made = _schedule(trainer)
+    if made is None or saved is None or saved["flags"] != made["flags"]:
         return
     vars(trainer.lr_scheduler).update(saved["counts"])
     if saved["inner_counts"]:
@@ -108,6 +114,34 @@ def _restore_schedule(trainer: Trainer, saved: dict, iterator_state: dict, val_l
         trainer.lr_step_update()
     elif epoch > 1:
         trainer.lr_step(epoch - 1, val_loss)
+
+
+def _precision(trainer: Trainer) -> dict:
+    """Of ``--fp16``, ``--bf16`` and ``--amp``: the weights that are moved, of which the model has
+    rounded ones, and the state of the loss's scale."""
+    optimizer = trainer.optimizer
+    scaler = getattr(optimizer, "scaler", None)
+    amp = isinstance(scaler, torch.amp.GradScaler)
+    exact = optimizer.fp32_optimizer.params if isinstance(optimizer, FP16Optimizer) else ()
+    return {
+        "weights": [weight.detach().cpu() for weight in exact],
+        "amp": scaler.state_dict() if amp else {},
+        "scale": _counts(scaler) if scaler is not None and not amp else {},
+    }
+
+
+def _restore_precision(trainer: Trainer, saved: dict) -> None:
+    """What is saved of another precision is passed over."""
+    made = _precision(trainer)
+    if saved["weights"] and len(saved["weights"]) == len(made["weights"]):
+        moved = trainer.optimizer.fp32_optimizer.params
+        with torch.no_grad():
+            for weight, exact in zip(moved, saved["weights"], strict=True):
+                weight.copy_(exact)
+    if saved["amp"] and made["amp"]:
+        trainer.optimizer.scaler.load_state_dict(saved["amp"])
+    if saved["scale"] and made["scale"]:
+        vars(trainer.optimizer.scaler).update(saved["scale"])
 
 
 @patch(Trainer, "lr_step_begin_epoch")
@@ -150,11 +184,12 @@ def forget_the_validation_at_the_end(
 
 @patch(Trainer, "save_checkpoint")
 def save_what_fairseq_forgets(save, self, filename: str, extra_state: dict):
-    """The state of the learning-rate schedule and of ``--patience``."""
+    """The state of the learning-rate schedule, of ``--patience`` and of low precision."""
     before_end = getattr(self, "patience_before_end", None)
     loss = getattr(self, "unsaved_loss", extra_state.get("val_loss"))
     remembered = {
         "schedule": _schedule(self),
+        "precision": _precision(self),
         "patience": patience_spent() if before_end is None else before_end,
         "val_loss": loss if before_end is None else None,
     }
@@ -167,7 +202,11 @@ def restore_what_fairseq_forgets(load, cfg, trainer, **kwargs):
     checkpoint is an older one."""
     extra_state, epoch_itr = load(cfg, trainer, **kwargs)
     remembered = (extra_state or {}).get(REMEMBERED)
-    if remembered is not None and trainer.get_num_updates() > 0:
+    updates = trainer.get_num_updates()
+    if remembered is not None and updates > 0:
+        _restore_precision(trainer, remembered["precision"])
+        if trainer.cfg.ema.store_ema:  # it moves after every --ema-update-freq updates
+            trainer.ema.update_freq_counter = updates % trainer.cfg.ema.ema_update_freq
         if not cfg.reset_meters:
             for name, value in remembered["patience"].items():
                 setattr(command_module("train").should_stop_early, name, value)

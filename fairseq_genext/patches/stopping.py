@@ -40,7 +40,8 @@ def _ask(number: int, frame: object) -> None:
     if _Stop.asked is None:
         _Stop.asked = signal.Signals(number)
     elif not _Stop.several:
-        signal.signal(number, signal.SIG_DFL)
+        before = _Stop.before[number]
+        signal.signal(number, signal.SIG_DFL if before is signal.default_int_handler else before)
         signal.raise_signal(number)
 
 

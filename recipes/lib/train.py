@@ -69,25 +69,13 @@ def train(flags: list[str], data: str, folder: Path, seed: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     own = [
         "--seed", seed, "--save-dir", str(folder), "--log-file", str(folder / "train.log"),
-        # Or a training that went on after an epoch would group its batches in another way.
+        # Batches are grouped anew for every epoch, as they were for the figures in the docs.
         "--update-epoch-batch-itr", "True",
     ]  # fmt: skip
     try:
         fairseq_train(data, flags + own)
     finally:
         add_cost(folder / "cost.json")
-
-
-def at_its_end(folder: Path) -> bool:
-    """Whether all updates are made already: fairseq-train would make one more."""
-    last = folder / "checkpoint_last.pt"
-    if not last.exists():
-        return False
-    from fairseq.checkpoint_utils import load_checkpoint_to_cpu
-
-    state = load_checkpoint_to_cpu(str(last))
-    limit = state["cfg"]["optimization"]["max_update"]
-    return 0 < limit <= state["optimizer_history"][-1]["num_updates"]
 
 
 def logged(log: Path, figure: str) -> list[float]:
@@ -144,8 +132,7 @@ def main() -> None:
         take_folder(folder, made_from)
         finished = folder / "finished"
         if not finished.exists():
-            if not at_its_end(folder):
-                train(flags, data["train"], folder, seed)
+            train(flags, data["train"], folder, seed)
             finished.touch()
     figures = describe(folder, system["checkpoint"]) | {"flags": made_from["flags"]}
     write_whole(f"trained/{name}.{seed}.json", json.dumps(figures, indent=1) + "\n")

@@ -3,13 +3,11 @@
 Its table says how many kills each phase had, and after how many of them training went on exactly.
 """
 
-import os
-
 import pytest
 from commands import run
 from killing import kill_and_compare, random_kills
 
-KILLS = int(os.environ.get("KILLS", 100))
+KILLS = 100
 TASK = ("lm", "--task", "unconditional_generation", "--criterion", "cross_entropy")
 LM = (*TASK, "--optimizer", "fused_adamw", "--lr", 0.01, "--batch-size", 32)
 MT = (
