@@ -9,6 +9,7 @@ from fairseq_genext.patches import (  # noqa: F401
     binarised,
     checkpoints,
     dictionaries,
+    finite,
     libraries,
     logs,
     weights,
