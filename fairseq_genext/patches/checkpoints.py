@@ -40,8 +40,8 @@ def read_whole_checkpoint(read, path: str, *args, **kwargs) -> dict:
         state = read(path, *args, **kwargs)
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or reason(error)}") from None
+    except PermissionError:
+        raise UsageError(f"{path} cannot be read: permission denied") from None
     except Exception as error:  # torch, pickle, omegaconf and fairseq have a dozen kinds
         if refused := re.search(r"GLOBAL (\S+)", str(error)):
             raise UsageError(
