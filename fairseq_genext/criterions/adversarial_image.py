@@ -70,12 +70,18 @@ class AdversarialImage(RepeatableValidation, FairseqCriterion):
         def compute(generator, discriminator):
             with torch.no_grad(), generator.still_statistics():
                 fake = generator.draw(len(real))
-            return discriminator(torch.cat([real, fake]))
+            return discriminator(torch.cat([real, fake])), variety(fake)
 
-        real_logits, fake_logits = model(compute=compute).float().split(len(real))
+        logits, fake_variety = model(compute=compute)
+        real_logits, fake_logits = logits.float().split(len(real))
         real_scores, fake_scores = map(Scores.of_sequences, (real_logits, fake_logits))
         loss = self.loss.discriminator(real_scores, fake_scores).sum()
-        figures = {"d_loss": loss.data, **self.accuracies(real_logits, fake_logits)}
+        figures = {
+            "d_loss": loss.data,
+            **self.accuracies(real_logits, fake_logits),
+            "variety_real": variety(real) * len(real),
+            "variety_fake": fake_variety * len(real),
+        }
         return loss, len(real), self.log(sample, loss, **figures)
 
     def generator_turn(self, model, sample):
@@ -129,3 +135,8 @@ class AdversarialImage(RepeatableValidation, FairseqCriterion):
     def logging_outputs_can_be_summed() -> bool:
         """Every figure is a sum, so workers may add theirs before ``reduce_metrics``."""
         return True
+
+
+def variety(images: Tensor) -> Tensor:
+    """Standard deviation of a pixel over ``(number, …)`` images, on average over the pixels."""
+    return images.float().std(dim=0, correction=0).mean()

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.errors import require_positive
 from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.checkpoints import load_model, updates_of
 from fairseq_genext.evaluation.image_grid import write_grid
@@ -28,11 +28,7 @@ def load_generator(path: str | Path):
     Raises:
         UsageError: there is no checkpoint, or it holds another model.
     """
-    try:
-        model, _ = load_model(str(path), only="gan_image")
-    except Exception as error:  # torch raises whatever the bytes lead it to
-        reason = str(error).partition("\n")[0]
-        raise UsageError(f"{path} cannot be read as a gan_image checkpoint: {reason}") from None
+    model, _ = load_model(str(path), only="gan_image")
     return model.generator
 
 

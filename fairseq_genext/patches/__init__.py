@@ -11,6 +11,7 @@ from fairseq_genext.patches import (  # noqa: F401
     data_parallel,
     dictionaries,
     exact_resume,
+    finite,
     flags,
     libraries,
     logs,

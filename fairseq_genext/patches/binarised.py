@@ -108,17 +108,17 @@ def require_split(load, self, split: str, *args, **kwargs):
     Raises:
         UsageError: in its place.
     """
-    folder = (self.cfg or self.args).data  # older tasks have args alone
+    data = (self.cfg or self.args).data  # fairseq keeps one or the other
     try:
         loaded = load(self, split, *args, **kwargs)
     except FileNotFoundError:
         raise UsageError(
-            f"the data folder {folder} has no split {split!r}; choose another or make it "
-            "with fairseq-preprocess"
+            f"the data folder {data} has no split {split!r}: choose another, or make it with "
+            "fairseq-preprocess"
         ) from None
     dataset = self.datasets.get(split)
     if split.startswith("train") and isinstance(dataset, LanguagePairDataset) and not dataset.tgt:
-        raise UsageError(f"the data folder {folder} has no targets for {split!r}; {ANEW}")
+        raise UsageError(f"the data folder {data} has no targets for {split!r}; {ANEW}")
     return loaded
 
 

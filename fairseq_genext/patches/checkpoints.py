@@ -1,6 +1,7 @@
 """A file that is no whole checkpoint is refused in one line, by whatever command loads it."""
 
 import os
+import pickle
 import re
 
 import torch
@@ -39,8 +40,8 @@ def read_whole_checkpoint(read, path: str, *args, **kwargs) -> dict:
         state = read(path, *args, **kwargs)
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or reason(error)}") from None
+    except PermissionError:
+        raise UsageError(f"{path} cannot be read: permission denied") from None
     except Exception as error:  # torch, pickle, omegaconf and fairseq have a dozen kinds
         if refused := re.search(r"GLOBAL (\S+)", str(error)):
             raise UsageError(
@@ -48,9 +49,11 @@ def read_whole_checkpoint(read, path: str, *args, **kwargs) -> dict:
                 "is not among the classes that weights-only loading allows; "
                 "torch.serialization.add_safe_globals allows it if you trust the file"
             ) from None
+        # torch explains weights-only loading at length to whoever gives it a text.
+        pickled = isinstance(error, pickle.UnpicklingError)
+        why = "no file of torch.save" if pickled else reason(error)
         raise UsageError(
-            f"{path} is not a fairseq checkpoint, or a damaged one ({reason(error)}); "
-            f"{TAKE_ANOTHER}"
+            f"{path} is not a fairseq checkpoint, or a damaged one ({why}); {TAKE_ANOTHER}"
         ) from None
     if problem := fault(state):
         raise UsageError(f"{path} {problem}; {TAKE_ANOTHER}")

@@ -120,11 +120,26 @@ def resume(load, self, filename: str, reset_optimizer: bool = False, *args, **kw
     holds, problem = told
     if problem is not None:
         raise UsageError(problem)
-    with one_line(filename, holds, architecture(self.cfg)):
+    with one_line(filename, holds, architecture(self.cfg)), on_all_processes(self):
         extra_state = load(self, filename, reset_optimizer, *args, **kwargs)
         if not reset_optimizer:
             require_optimizer_state(self.optimizer.optimizer)
     return extra_state
+
+
+@contextmanager
+def on_all_processes(trainer: Trainer) -> Iterator[None]:
+    """Each of several processes reads the file, as by ``--load-checkpoint-on-all-dp-ranks``.
+
+    Else one sends it to the others, which weights-only loading refuses to read.
+    """
+    cfg = trainer.cfg.checkpoint
+    asked = cfg.load_checkpoint_on_all_dp_ranks
+    cfg.load_checkpoint_on_all_dp_ranks = asked or trainer.data_parallel_world_size > 1
+    try:
+        yield
+    finally:
+        cfg.load_checkpoint_on_all_dp_ranks = asked
 
 
 def whole(number, least: int) -> bool:

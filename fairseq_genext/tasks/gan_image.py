@@ -19,6 +19,7 @@ from fairseq_genext.data.images import read_split
 from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.gan.players import require_two_player_optimizer
 from fairseq_genext.gan.schedule import Schedule
+from fairseq_genext.gan.watch import watch_images, watch_lead
 from fairseq_genext.models.gan_image import GANImage
 from fairseq_genext.tasks.turns import draw_apart_from_other_processes
 
@@ -56,6 +57,8 @@ class GANImageTask(FairseqTask):
             self.schedule = Schedule(0, 0, cfg.discriminator_steps, cfg.generator_steps)
         except ValueError as error:
             raise UsageError(str(error)) from None
+        self._lead = watch_lead("a smaller --discriminator-lr or more --generator-steps")
+        self._variety = watch_images()
 
     @classmethod
     def setup_task(cls, cfg: GANImageTaskConfig, **kwargs) -> "GANImageTask":
@@ -105,3 +108,18 @@ class GANImageTask(FairseqTask):
         """Moves the one player whose turn it is."""
         require_two_player_optimizer(optimizer, "gan_image")
         optimizer.step(groups={self.schedule.turn(update_num).player})
+
+    def reduce_metrics(self, logging_outputs, criterion) -> None:
+        """Logs a batch's figures, and sees whether a player has won or images are alike."""
+        super().reduce_metrics(logging_outputs, criterion)
+        if not criterion.training or criterion.player == "generator":
+            return
+
+        def total(name: str) -> float:
+            return sum(float(log.get(name, 0)) for log in logging_outputs)
+
+        images = max(total("nsentences"), 1)
+        accuracy = (total("d_accuracy_real") + total("d_accuracy_fake")) / 2 / images
+        self._lead.note(criterion.loss.lead(accuracy, total("d_loss") / images))
+        if total("variety_real") > 0:
+            self._variety.note(total("variety_fake") / total("variety_real"))

@@ -18,6 +18,7 @@ from fairseq_genext.gan.players import require_two_player_optimizer
 from fairseq_genext.gan.progress import Progress
 from fairseq_genext.gan.schedule import Phase, Schedule
 from fairseq_genext.gan.settings import fill_defaults, preset_option
+from fairseq_genext.gan.watch import watch_lead, watch_rewards
 from fairseq_genext.tasks.validation_samples import (
     ValidationSamples,
     ValidationSamplesConfig,
@@ -71,6 +72,10 @@ class Turns(ValidationSamples):
     task_name: str
     model_class: type
     architecture: str
+    against_collapse = (
+        "a smaller --generator-turns-lr-scale, more --generator-pretrain-updates or a smaller "
+        "--discriminator-lr"
+    )
 
     def __init__(self, cfg, *args, **kwargs) -> None:
         super().__init__(cfg, *args, **kwargs)
@@ -93,6 +98,11 @@ class Turns(ValidationSamples):
         except ValueError as error:
             raise UsageError(str(error)) from None
         self.model_scores_tokens = False
+        self._lead = watch_lead(
+            "a smaller --discriminator-lr, fewer --discriminator-steps or "
+            "--discriminator-warmup-updates, or more --generator-steps"
+        )
+        self._rewards = watch_rewards()
         self._watched: Progress | None = None  # of the model under validation in training
         self._begun = False
 
@@ -151,6 +161,8 @@ class Turns(ValidationSamples):
     def reduce_metrics(self, logging_outputs, criterion) -> None:
         """Logs a batch's figures, and adds up the loss that ``--pretrain-patience`` watches."""
         super().reduce_metrics(logging_outputs, criterion)
+        if criterion.training:
+            self.watch(logging_outputs, criterion)
         if criterion.training or self._watched is None:
             return
         loss, size = "nll_loss", "ntokens"
@@ -161,6 +173,23 @@ class Turns(ValidationSamples):
             if math.isnan(total):  # would read as no number yet; a broken loss is never the best
                 total = math.inf
             self._watched.set(**{name: self._watched.get(name, 0.0) + total})
+
+    def watch(self, logging_outputs, criterion: Adversarial) -> None:
+        """Sees, in the turns, whether a player has won or the reward says nothing."""
+        if criterion.turn.phase is not Phase.TURNS:
+            return
+
+        def mean(name: str) -> float:
+            sentences = sum(float(log["nsentences"]) for log in logging_outputs)
+            return sum(float(log.get(name, 0)) for log in logging_outputs) / max(sentences, 1)
+
+        if criterion.turn.player == "discriminator":
+            accuracy = (mean("d_accuracy_real") + mean("d_accuracy_fake")) / 2
+            self._lead.note(criterion.loss.lead(accuracy, mean("d_loss")))
+        elif "reward_mean" in logging_outputs[0] and criterion.cfg.reward != "constant":
+            earned = mean("reward_mean")
+            spread = max(mean("reward_square") - earned**2, 0.0) ** 0.5
+            self._rewards.note(spread / max(abs(earned), 1e-3))
 
 
 def draw_apart_from_other_processes() -> None:

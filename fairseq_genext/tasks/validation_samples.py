@@ -4,7 +4,6 @@ The figures are logged as ``sample_…``, so that ``--best-checkpoint-metric`` a
 on them, of a language model and of a GAN alike.
 """
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -18,10 +17,9 @@ from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.evaluation.metrics.ngram_bleu import ReferenceIndex
 from fairseq_genext.evaluation.metrics.sample_quality import ORDERS as QUALITY_ORDERS
 from fairseq_genext.evaluation.metrics.sample_quality import sample_quality
+from fairseq_genext.gan.watch import warn
 from fairseq_genext.modules.samplers import SampleLength, Samples, plain_sampling
 from fairseq_genext.modules.word_decoder import WordDecoder
-
-logger = logging.getLogger(__name__)
 
 SAMPLED_AT_ONCE = 250
 COLLAPSED = 0.5  # share of samples that repeat another one
@@ -64,6 +62,8 @@ class ValidationSamples(RepeatableValidation):
         UsageError: a number is out of its range.
     """
 
+    against_collapse = "a smaller --lr"
+
     def __init__(self, cfg, *args, **kwargs) -> None:
         super().__init__(cfg, *args, **kwargs)
         require_positive(cfg, "max_sample_length")
@@ -77,6 +77,7 @@ class ValidationSamples(RepeatableValidation):
         self.seed = cfg.seed
         self._references: dict[tuple[str, ...], ReferenceIndex] = {}
         self._samples_due = True
+        self._collapse_told = False
 
     def build_model(self, cfg, from_checkpoint: bool = False):
         """Builds the model and checks that the task can use it."""
@@ -130,11 +131,11 @@ class ValidationSamples(RepeatableValidation):
         """Quality and diversity of samples, by name."""
         texts = [text for batch in batches for text in self.token_lists(batch.tokens)]
         figures = sample_quality(texts, self._validation_references())
-        if figures["duplicates"] > COLLAPSED:
-            logger.warning(
-                "mode collapse: %.0f %% of %d samples repeat another one",
-                100 * figures["duplicates"],
-                len(texts),
+        if figures["duplicates"] > COLLAPSED and not self._collapse_told:
+            self._collapse_told = True
+            warn(
+                f"mode collapse: {figures['duplicates']:.0%} of {len(texts)} samples repeat "
+                f"another one; try {self.against_collapse}"
             )
         return figures
 

@@ -165,7 +165,7 @@ def test_samples_follow_the_seed(folder, monkeypatch):
     ("argv", "says"),
     [
         (("gone.pt", "--output", "x"), "gone.pt does not exist"),
-        (("steps.log", "--output", "x"), "steps.log cannot be read as a gan_image checkpoint"),
+        (("steps.log", "--output", "x"), "steps.log is not a fairseq checkpoint"),
         (("steps.log", "--output", "x", "--num-samples", 0), "--num-samples is 0"),
     ],
 )

@@ -94,6 +94,7 @@ FILES = {
     "folder": (lambda path, *_: path.mkdir(), "is a folder"),
     "empty": (written(lambda _: b""), "is empty"),
     "truncated": (written(lambda whole: whole[: len(whole) // 2]), "is not a fairseq checkpoint"),
+    "a beginning": (written(lambda whole: whole[:5000]), "is not a fairseq checkpoint"),
     "nearly whole": (written(lambda whole: whole[:-1000]), "is not a fairseq checkpoint"),
     "overwritten": (
         written(lambda whole: whole[:20000] + bytes(4000) + whole[24000:]), "is not a fairseq"

@@ -25,3 +25,12 @@ class Loss(ABC):
     @abstractmethod
     def generator(self, fake: Scores, real: Scores | None = None) -> Tensor:
         """The generator's loss, ``(batch,)``; ``real`` is given where the loss is relative."""
+
+    def lead(self, accuracy: float, loss: float) -> float:
+        """How far the discriminator is ahead, 1 where it wins outright.
+
+        Args:
+            accuracy: share of sequences, real and generated, on whose side of 0 its logit is.
+            loss: its loss.
+        """
+        return accuracy

@@ -1,5 +1,7 @@
 """Relativistic standard GAN (Jolicoeur-Martineau 2018, https://arxiv.org/abs/1807.00734)."""
 
+import math
+
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,6 +27,10 @@ class RSGANLoss(Loss):
     def generator(self, fake: Scores, real: Scores | None = None) -> Tensor:
         """L_G in nats, ``(batch,)``."""
         return self._behind(real, fake)
+
+    def lead(self, accuracy: float, loss: float) -> float:
+        """How likely it holds a real sequence above a generated one; its logits have no zero."""
+        return math.exp(-loss)
 
     @staticmethod
     def _behind(loser: Scores, winner: Scores) -> Tensor:

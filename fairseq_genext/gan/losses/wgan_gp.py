@@ -36,6 +36,10 @@ class WGANGPLoss(Loss):
         """L_G, ``(batch,)``."""
         return -fake.mean()
 
+    def lead(self, accuracy: float, loss: float) -> float:
+        """0: a critic measures a distance and is the better for being ahead."""
+        return 0.0
+
     def penalty(self, discriminator, real: Samples, fake: Samples, vocabulary: int) -> Tensor:
         """The term of L_D that keeps D near 1-Lipschitz, ``(batch,)``.
 
