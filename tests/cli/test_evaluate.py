@@ -90,4 +90,6 @@ def test_signatures_from_fairseq_generate(scored):
         "fairseq-generate", *TASK, "--gen-subset", "test", "--prefix-size", 2, "--beam", 2,
         "--scoring", "bleu_chrf", "--tokenize", "char", folder=scored,
     )  # fmt: skip
-    assert re.search(r": BLEU = [\d.]+ \(nrefs:1\|.*tok:char\|.*\), chrF = [\d.]+ \(nrefs:1\|", result.stdout)
+    assert re.search(
+        r": BLEU = [\d.]+ \(nrefs:1\|.*tok:char\|.*\), chrF = [\d.]+ \(nrefs:1\|", result.stdout
+    )
