@@ -189,7 +189,8 @@ def build_parser(entries: dict, path: Path) -> argparse.ArgumentParser:
         prog=f"bash recipes/compare.sh {path.stem}",
         description=f"{entries['title']}. {entries['about']}",
         epilog="Run again, it does only what something changed for; stopped, it goes on. What "
-        "stands behind -- goes to snakemake. To start over, delete the output folder.",
+        "stands behind -- goes to snakemake. To start over, delete the output folder. "
+        "--use-active takes the active environment in place of .venv, and points it here.",
         allow_abbrev=False,
     )
     for name, option in entries["options"].items():
