@@ -15,7 +15,8 @@ case "$*" in
     --version) echo Python 3.11 ;;
 esac
 """
-RECIPE = """source lib/environment.sh
+RECIPE = """set -euo pipefail
+source lib/environment.sh
 use_environment recipes
 echo "in $VIRTUAL_ENV with $*"
 """
