@@ -19,8 +19,8 @@ from snakemake_interface_logger_plugins.common import LogEvent
 INTERVAL = {True: 0.5, False: 30.0}  # s between two lines of progress, by whether it is a terminal
 TAIL = 16384  # bytes of a log that its last line of figures is looked for in
 SHOWN = 3  # samples of each system
-# Of the package's, as the log of a command of fairseq has them.
-WARNING = re.compile(r"\| WARNING \| fairseq_genext\S* \| (.*)")
+# Of the package's, as logs of fairseq's commands have them, or those of Python's own form.
+WARNING = re.compile(r"WARNING(?: \| |:)fairseq_genext[\w.]*(?: \| |:)(.*)")
 MISTAKE = re.compile(r"([\w-]+: )?error: ")  # argparse puts the command's name first
 STOPPED = ".stopped"  # compare.py's mark that steps fail because the user has stopped them
 
