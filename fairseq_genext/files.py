@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import json
 import logging
 import re
 import zlib
@@ -15,6 +16,8 @@ GIANT = 4192  # characters of a line; in bytes what sentencepiece leaves out by 
 # A packed file may hold so many bytes whatever its size, and beyond them so many times its size.
 # Text and images are packed to a half to a thirtieth, and deflate cannot do more than 1 in 1,032.
 PACKED_FREELY, MOST_PACKED = 1 << 27, 200
+
+POINT_KINDS = {"samples": str, "translations": str, "images": str, "shares": dict}
 
 logger = logging.getLogger(__name__)
 
@@ -123,6 +126,50 @@ def read_tokens(path: str | Path, at_least: int = 1, cut: Cut = str.split) -> li
     if not any(sentences):
         raise UsageError(f"{path} has empty lines only")
     return sentences
+
+
+def read_json(path: str | Path, **needed: type) -> dict:
+    """A JSON file that holds a mapping.
+
+    Args:
+        path: the file.
+        needed: entries that it must have, and of which kind they are.
+
+    Raises:
+        UsageError: it is missing, no JSON, no mapping, or an entry is not as it must be.
+    """
+    try:
+        entries = json.loads("\n".join(read_lines(path)))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(entries, dict):
+        raise UsageError(f"{path} holds no mapping")
+    for name, kind in needed.items():
+        if name not in entries:
+            raise UsageError(f"{path} has no entry {name!r}")
+        if not isinstance(entries[name], kind):
+            raise UsageError(f"{path}: {name} must be a {kind.__name__}")
+    return entries
+
+
+def read_points(path: str | Path, *needed: str) -> list[dict]:
+    """The measured or sampled points of a JSON file, at least one, each with the needed entries.
+
+    Raises:
+        UsageError: as ``read_json``, or a point is not as it must be.
+    """
+    points = read_json(path, points=list)["points"]
+    if not points:
+        raise UsageError(f"{path} has no points")
+    for point in points:
+        if not isinstance(point, dict):
+            raise UsageError(f"{path} has a point that is no mapping")
+        if missing := [name for name in needed if name not in point]:
+            raise UsageError(f"{path} has a point without {missing[0]!r}")
+        for name, kind in POINT_KINDS.items():
+            if not isinstance(point.get(name, kind()), kind):
+                raise UsageError(f"{path} has a point whose {name!r} is no {kind.__name__}")
+    return points
 
 
 def read_samples(path: str | Path, known: set[str], cut: Cut = str.split) -> list[list[str]]:

@@ -233,5 +233,5 @@ def launch(processes: int, *argv, folder: Path) -> subprocess.Popen:
 def run_recipe(name: str, *argv, cwd: Path) -> subprocess.CompletedProcess:
     """Runs ``recipes/name`` in the environment of the tests, whatever its exit status."""
     command = ["bash", RECIPES / name, *map(str, argv)]
-    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
+    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix, "GENEXT_USE_ACTIVE": "1"}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)

@@ -9,6 +9,7 @@ MNIST calls its second split ``t10k``; it serves as ``valid`` or ``test`` where 
 """
 
 import gzip
+import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 
 from fairseq_genext.data.npz import read_arrays
 from fairseq_genext.errors import UsageError
+from fairseq_genext.files import require_honest_size
 
 IDX_UNSIGNED_BYTE = 0x08
 # What else a split may be called.
@@ -96,22 +98,29 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         UsageError: the file is no such file, or its length is not what its head says.
     """
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            head = file.read(4 + 4 * dimensions)
+            shape = _idx_shape(path, head, dimensions)
+            size = math.prod(shape)
+            # Before there is room made for what the head says; one more, to see what is left over.
+            require_honest_size(path, len(head) + size)
+            data = file.read(size + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise UsageError(f"{path} cannot be read: {error}") from None
-    head = 4 + 4 * dimensions
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] != IDX_UNSIGNED_BYTE:
-        raise UsageError(f"{path} is not an IDX file of bytes: it starts with 0x{data[:4].hex()}")
-    if data[3] != dimensions:
-        raise UsageError(f"{path} has {data[3]} dimensions instead of {dimensions}")
-    if len(data) < head:
+    if len(data) != size:
+        cut = f"truncated: {len(data)} values" if len(data) < size else "too long: more values"
+        raise UsageError(f"{path} is {cut} for {' x '.join(map(str, shape))}")
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _idx_shape(path: Path, head: bytes, dimensions: int) -> tuple[int, ...]:
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] != IDX_UNSIGNED_BYTE:
+        raise UsageError(f"{path} is not an IDX file of bytes: it starts with 0x{head[:4].hex()}")
+    if head[3] != dimensions:
+        raise UsageError(f"{path} has {head[3]} dimensions instead of {dimensions}")
+    if len(head) < 4 + 4 * dimensions:
         raise UsageError(f"{path} is truncated: it ends within its head")
-    shape = tuple(np.frombuffer(data, ">u4", dimensions, offset=4).tolist())
-    if len(data) - head != np.prod(shape, dtype=object):
-        cut = "truncated" if len(data) - head < np.prod(shape, dtype=object) else "too long"
-        size = " x ".join(map(str, shape))
-        raise UsageError(f"{path} is {cut}: {len(data) - head} values for {size}")
-    return np.frombuffer(data, np.uint8, offset=head).reshape(shape)
+    return tuple(np.frombuffer(head, ">u4", dimensions, offset=4).tolist())
 
 
 def _read_idx_pair(path: Path) -> Images:

@@ -59,16 +59,21 @@ class OracleLSTM(nn.Module):
         """The oracle of SeqGAN's 15 arrays.
 
         Raises:
-            ValueError: their number or shapes are others.
+            ValueError: their number or shapes are others, or a weight is no finite number.
         """
-        if len(arrays) != ARRAYS or arrays[0].ndim != 2:
+        if len(arrays) != ARRAYS or arrays[0].ndim != 2 or arrays[0].size == 0:
             raise ValueError(f"an oracle has {ARRAYS} arrays, the embeddings first")
+        if any(array.dtype.kind not in "iuf" for array in arrays):
+            raise ValueError("its arrays must be of real numbers")
         vocabulary, dim = arrays[0].shape
         expected = [(vocabulary, dim), *[(dim, dim), (dim, dim), (dim,)] * 4]
         expected += [(dim, vocabulary), (vocabulary,)]
         if [array.shape for array in arrays] != expected:
             raise ValueError(f"the oracle's arrays must have shapes {expected}")
-        tensors = [torch.tensor(array, dtype=torch.float) for array in arrays]
+        with np.errstate(over="ignore"):  # what float32 cannot hold is found below
+            tensors = [torch.tensor(array.astype(np.float32)) for array in arrays]
+        if not all(tensor.isfinite().all() for tensor in tensors):
+            raise ValueError("a weight is no finite number")
         oracle = cls(vocabulary, dim)
         oracle.embed_tokens.weight.copy_(tensors[0])
         # torch's order is input, forget, cell, output, and it has a second bias.

@@ -14,7 +14,6 @@ are measured like samples: no generator is expected to do better. The distance g
 fewer, so compare it among equal numbers only.
 """
 
-import json
 import warnings
 from pathlib import Path
 
@@ -25,11 +24,12 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
 from fairseq_genext.data.images import Images, read_images, read_split
+from fairseq_genext.data.npz import read_array
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.metrics.frechet import frechet_distance
 from fairseq_genext.evaluation.tables import columns, format_table, markdown
-from fairseq_genext.files import write_whole
+from fairseq_genext.files import read_points, write_whole
 
 HIDDEN = (256, 64)
 LEAST_SHARE = 0.03
@@ -164,11 +164,8 @@ def read_samples(path: Path) -> np.ndarray:
     """
     if not path.is_file():
         raise UsageError(f"{path} does not exist")
-    try:
-        pixels = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UsageError(f"{path} cannot be read as npy: {error}") from None
-    if not isinstance(pixels, np.ndarray) or pixels.ndim != 3 or pixels.dtype != np.uint8:
+    pixels = read_array(path)
+    if pixels.ndim != 3 or pixels.dtype != np.uint8:
         raise UsageError(f"{path} holds no images: (number, height, width) of uint8 is needed")
     return pixels
 
@@ -185,12 +182,12 @@ def table(rows: list[dict]) -> pd.DataFrame:
     return format_table(rows, headings | {"name": "images"}, number=0, frechet=2)
 
 
-def read_points(paths: list[Path]) -> list[dict]:
+def read_all_points(paths: list[Path]) -> list[dict]:
     """What is to be measured, with ``images``, an npy file, and a ``name``."""
     points = []
     for path in paths:
         if path.suffix == ".json":
-            for point in json.loads(path.read_text(encoding="utf-8"))["points"]:
+            for point in read_points(path, "updates", "images"):
                 points.append(point | {"name": f"{point['updates']:,} updates"})
         else:
             points.append({"images": str(path), "name": str(path)})
@@ -206,7 +203,7 @@ def main() -> None:
     parser.add_argument("--points", help="JSON for the samples alone")
     parser.add_argument("--held-out", help="JSON for the held-out real images alone")
     args = parser.parse_args()
-    points = read_points(args.samples)
+    points = read_all_points(args.samples)
     pixels = [read_samples(Path(point["images"])) for point in points]
     train, valid = read_real(args.real)
     metrics = ImageMetrics(train, valid)

@@ -9,12 +9,11 @@ Fréchet distance and, at temperature 1 where mauve-text is installed, MAUVE; wi
 ``metrics.lm_score``.
 """
 
-import json
 from pathlib import Path
 
 from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.metrics.text_metrics import TextMetrics, add_text_flags
-from fairseq_genext.files import read_tokens
+from fairseq_genext.files import read_points, read_tokens
 
 
 def plain(point: dict) -> bool:
@@ -35,7 +34,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="JSON to write")
     args = parser.parse_args()
     metrics = TextMetrics.of_flags(args, args.sentencepiece_model)
-    points = json.loads(args.samples.read_text(encoding="utf-8"))["points"]
+    points = read_points(args.samples, "samples")
     for point in points:
         texts = metrics.read(point["samples"])
         point |= metrics.measure(texts, mauve=plain(point))

@@ -7,7 +7,6 @@ checkpoint), ``measured/held_out.json`` and ``held_out_images.json`` (real data 
 folder.
 """
 
-import json
 import statistics
 from collections import defaultdict
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from fairseq_genext.data.pieces import normalizer
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.seeds import deviation, spread
 from fairseq_genext.evaluation.tables import DECIMALS
-from fairseq_genext.files import read_lines
+from fairseq_genext.files import read_json, read_points
 
 FAMILIES = {"likelihood": "likelihood-trained model", "gan": "GAN", "baseline": "baseline"}
 HELD_OUT = "held_out"
@@ -98,7 +97,7 @@ class Results:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "experiment.json"
-        self.experiment = read_json(self.path, "title", "data", "systems", "report")
+        self.experiment = read_json(self.path, title=str, data=dict, systems=dict, report=list)
         self.systems = {
             name: self._system(name, entry) for name, entry in self.experiment["systems"].items()
         }
@@ -127,6 +126,8 @@ class Results:
         self._check_texts()
 
     def _system(self, name: str, entry: dict) -> System:
+        if not isinstance(entry, dict):
+            raise UsageError(f"{self.path}: system {name} is no mapping")
         known = {field.name for field in fields(System)}
         given = {key: value for key, value in entry.items() if key in known and value is not None}
         try:
@@ -154,13 +155,9 @@ class Results:
         self, name: str, family: str, seed: int | None, needed: tuple[str, ...] = ()
     ) -> list[dict]:
         path = self._file(name, seed)
-        read = read_json(path, "settings", "points")
-        if not read["points"]:
-            raise UsageError(f"{path} has no points")
+        settings = read_json(path, settings=dict)["settings"]
         points, rows = [], []
-        for entry in read["points"]:
-            if missing := [key for key in needed if key not in entry]:
-                raise UsageError(f"{path} has a point without {missing[0]!r}")
+        for entry in read_points(path, *needed):
             point = {POINT_NAMES.get(key, key): value for key, value in entry.items()}
             point |= {key: self.folder / point[key] for key in FILES if key in point}
             points.append(point)
@@ -169,7 +166,7 @@ class Results:
             shares = {f"share_{label}": share for label, share in point.get("shares", {}).items()}
             rows += _tidy(point | shares, where)
         self.points.setdefault(name, {})[seed] = points
-        self.settings.setdefault(name, {})[seed] = read["settings"]
+        self.settings.setdefault(name, {})[seed] = settings
         return rows
 
     def _check_texts(self) -> None:
@@ -268,24 +265,6 @@ class Results:
             for figure in figures
             if (values := self.values(name, figure))
         }
-
-
-def read_json(path: Path, *needed: str) -> dict:
-    """A JSON file that holds a mapping.
-
-    Raises:
-        UsageError: it is missing, no JSON, no mapping, or lacks a needed entry.
-    """
-    try:
-        entries = json.loads("\n".join(read_lines(path)))
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(entries, dict):
-        raise UsageError(f"{path} holds no mapping")
-    for name in needed:
-        if name not in entries:
-            raise UsageError(f"{path} has no entry {name!r}")
-    return entries
 
 
 def _tidy(figures: dict, where: dict) -> list[dict]:

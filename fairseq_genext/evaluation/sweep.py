@@ -14,7 +14,6 @@ changed.
 """
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -32,7 +31,7 @@ from fairseq_genext.evaluation.sample import (
     sample_point,
 )
 from fairseq_genext.evaluation.tables import columns, format_table, markdown
-from fairseq_genext.files import digest
+from fairseq_genext.files import digest, read_json
 
 COLUMNS = columns(
     "system", "temperature", "top_p", "bleu_3", "bleu_4", "self_bleu_3", "self_bleu_4",
@@ -73,7 +72,7 @@ def point_of(
     del wanted["data"]
     note = path.with_suffix(".json")
     if path.is_file() and note.is_file():
-        had = json.loads(note.read_text(encoding="utf-8"))
+        had = read_json(note, speed=dict)
         speed = had.pop("speed")
         if had == wanted:
             return speed

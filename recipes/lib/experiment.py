@@ -8,16 +8,20 @@ know (``start``, the checkpoint it starts from; ``data``, what its data folder s
 """
 
 import argparse
+import contextlib
 import json
+import math
 import re
 import shlex
 from pathlib import Path
 
 import jinja2
 import jinja2.sandbox
-import yaml
-from schema import FILE, KINDS, OPTION, SAMPLE, SCORE, SYSTEM, check
+import yaml_file
+from limits import bounded
+from schema import FILE, KINDS, OPTION, RENDERED, SAMPLE, SCORE, SYSTEM, check
 
+from fairseq_genext.data.images import ALIASES, IMAGE_FILES
 from fairseq_genext.errors import UsageError, flag
 from fairseq_genext.files import file_name, read_lines
 
@@ -43,23 +47,9 @@ REAL = ("held_out", "held_out_images")  # real data, which is measured like a sy
 KNOWN_LATER = ("start", "data", "flops")  # names in `train` that no other value may have
 ALWAYS = ("seeds", "seed", "systems", "output", "jobs", "train_only", "help")  # options of all
 
+LONGEST = 100_000  # characters of a text with expressions
 ENVIRONMENT = jinja2.sandbox.SandboxedEnvironment(undefined=jinja2.StrictUndefined)
-
-
-class UniqueKeys(yaml.SafeLoader):
-    """Refuses a key that stands twice in a mapping, of which YAML would keep the last."""
-
-    def construct_mapping(self, node, deep=False):
-        own = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        for key in own:
-            if own.count(key) > 1:
-                line = node.start_mark.line + 1
-                raise yaml.YAMLError(f"{key!r} stands twice in the mapping from line {line}")
-        return super().construct_mapping(node, deep)
-
-
-# A date is a text: JSON has none.
-UniqueKeys.add_constructor("tag:yaml.org,2002:timestamp", UniqueKeys.construct_yaml_str)
+ENVIRONMENT.globals = {"range": ENVIRONMENT.globals["range"]}  # of at most 100,000 numbers
 
 
 class Later(dict):
@@ -103,15 +93,22 @@ def render(value, names: dict, where: str):
         for _ in range(8):  # a group of flags may name others
             if not isinstance(value, str) or "{{" not in value:
                 return value
+            if len(value) > LONGEST:
+                raise ValueError(f"it comes to more than {LONGEST:,} characters")
             text = value.strip()
             if text.startswith("{{") and text.find("}}") == len(text) - 2:
                 value = ENVIRONMENT.compile_expression(text[2:-2], False)(**names)
                 if isinstance(value, jinja2.Undefined):
                     raise jinja2.UndefinedError(f"{text[2:-2].strip()!r} is undefined")
+                json.dumps(value)  # a function or the like is no value
+            elif "{%" in value:
+                raise jinja2.TemplateError("expressions may be {{ … }} alone, not {% … %}")
             else:
                 value = ENVIRONMENT.from_string(value).render(names)
-    except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise UsageError(f"{where}: {error}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # an expression may raise anything
+        raise UsageError(f"{where}: {' '.join(str(error).split())}") from None
     raise UsageError(f"{where}: its names never come to an end")
 
 
@@ -130,13 +127,7 @@ def read_yaml(path: Path) -> dict:
     Raises:
         UsageError: it is missing, is no YAML, or has wrong keys.
     """
-    try:
-        entries = yaml.load(path.read_text(encoding="utf-8"), UniqueKeys)
-    except OSError:
-        raise UsageError(f"{path} does not exist or cannot be read") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
-    entries = check(FILE, entries, str(path))
+    entries = check(FILE, yaml_file.load(path), str(path))
     unique(entries["report"], f"{path}: report")
     unique(entries["seeds"], f"{path}: seeds")
     check_names(entries["options"], f"{path}: options", ALWAYS + KNOWN_LATER)
@@ -159,17 +150,17 @@ def positive(text, where: str, least: int = 1) -> int:
     Raises:
         UsageError: it is none, or less than ``least``.
     """
-    if not str(text).isdecimal() or int(text) < least:
-        raise UsageError(f"{where}: {text} is not a positive whole number")
+    if not str(text).isdecimal() or len(str(text)) > 9 or int(text) < least:
+        raise UsageError(f"{where}: {text!s:.60} is not a positive whole number of up to 9 digits")
     return int(text)
 
 
 def number(text, where: str) -> float:
     """The number that ``text`` writes; raises UsageError if it is none."""
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError(f"{where}: {text} is no number") from None
+    with contextlib.suppress(ValueError):
+        if math.isfinite(float(text)):
+            return float(text)
+    raise UsageError(f"{where}: {text!s:.60} is no number")
 
 
 def unique(items: list, where: str) -> list:
@@ -198,7 +189,8 @@ def build_parser(entries: dict, path: Path) -> argparse.ArgumentParser:
         prog=f"bash recipes/compare.sh {path.stem}",
         description=f"{entries['title']}. {entries['about']}",
         epilog="Run again, it does only what something changed for; stopped, it goes on. What "
-        "stands behind -- goes to snakemake. To start over, delete the output folder.",
+        "stands behind -- goes to snakemake. To start over, delete the output folder. "
+        "--use-active takes the active environment in place of .venv, and points it here.",
         allow_abbrev=False,
     )
     for name, option in entries["options"].items():
@@ -304,8 +296,6 @@ def user_files(folder: Path, given: dict, where: str) -> list[str]:
             for names in PAIR_SPLITS
         ]
     else:
-        from fairseq_genext.data.images import ALIASES, IMAGE_FILES
-
         wanted = [
             [pattern.format(name) for name in names for pattern in IMAGE_FILES]
             for names in (("train",), ALIASES["valid"])
@@ -517,6 +507,14 @@ def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
     Raises:
         UsageError: the file or an argument is wrong; the line names the place.
     """
+    try:
+        with bounded(str(path)):
+            return _read(path, argv)
+    except (OSError, ValueError) as error:  # of a path that no system can have
+        raise UsageError(f"{path}: {error}") from None
+
+
+def _read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
     entries = read_yaml(path)
     args = build_parser(entries, path).parse_args(argv)
     options = read_options(entries, args)
@@ -542,6 +540,7 @@ def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
     names = options | {"seeds": seeds}
     for key in ("title", "notes", "translate", "tables", "sample", "language_model_score"):
         entries[key] = render(entries.get(key), names, f"{path}: {key}")
+    entries |= check(RENDERED, {key: entries[key] for key in RENDERED.model_fields}, str(path))
     sample = check(SAMPLE, entries["sample"], f"{path}: sample")
     if 1.0 not in sample["temperatures"]:
         raise UsageError(f"{path}: sample.temperatures must have 1.0, where systems are compared")
@@ -562,4 +561,9 @@ def read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
         "language_model_score": None if score is None else check(SCORE, score, where),
     }
     check_trainings(experiment, path)
-    return json.loads(json.dumps(experiment)), args
+    try:
+        text = json.dumps(experiment, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError) as error:  # bytes, sets, infinity; half of a character
+        raise UsageError(f"{path} has a value that is no text, number or list: {error}") from None
+    return json.loads(text), args

@@ -20,7 +20,7 @@ from fairseq_cli import preprocess
 
 from fairseq_genext.data import bible, digits, pieces
 from fairseq_genext.errors import UsageError
-from fairseq_genext.files import read_lines, write_lines, write_whole
+from fairseq_genext.files import read_json, read_lines, write_lines, write_whole
 
 SPLITS = ("train", "valid", "test")
 VALID_SHARE = 20  # without valid.txt, every twentieth sentence of train.txt is held out
@@ -136,7 +136,7 @@ def describe(given: dict, folder: Path) -> dict:
 
 def main() -> None:
     """The command line."""
-    experiment = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    experiment = read_json(sys.argv[1])
     given = experiment["data"][sys.argv[2]]
     folder = Path(given["folder"])
     shutil.rmtree(folder, ignore_errors=True)  # of other settings

@@ -5,9 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BaseModel,
     Field,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
+    StrictBool,
     StrictFloat,
     StrictInt,
     StrictStr,
@@ -21,7 +19,7 @@ from fairseq_genext.evaluation import tokenizers
 from fairseq_genext.evaluation.sections import NAMES
 
 
-class Mapping(BaseModel, extra="forbid", coerce_numbers_to_str=True):
+class Mapping(BaseModel, extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False):
     """A mapping of the file with known keys only."""
 
 
@@ -30,29 +28,36 @@ def mapping(base: type[Mapping] = Mapping, /, **keys) -> type[Mapping]:
     return create_model("Keys", __base__=base, **keys)
 
 
+# A text is no number, even where it looks like one, nor is true.
+WHOLE = Annotated[int, Field(strict=True, gt=0, lt=10**9)]
+ANY_WHOLE = Annotated[int, Field(strict=True, ge=0, lt=10**9)]
+NUMBER = Annotated[float, Field(strict=True)]
 TEXT = (str | None, None)
 NAMED = (dict[str, Any], {})  # read by itself later
 FULL = Annotated[dict[str, Any], Field(min_length=1)]
 
 FILE = mapping(
     title=str, about=(str, ""), notes=(list[str], []), options=NAMED, data=FULL,
-    seeds=(list[PositiveInt], [1]), flags=(dict[str, str], {}), systems=FULL, sample=NAMED,
+    seeds=(list[WHOLE], [1]), flags=(dict[str, str], {}), systems=FULL, sample=NAMED,
     translate=(dict[str, str], {}), language_model_score=(dict[str, Any] | None, None),
     tables=(dict[str, str], {}), report=list[Literal[NAMES]],
     tokenize=(Literal[tokenizers.NAMES] | None, None),
 )  # fmt: skip
+RENDERED = mapping(  # once its expressions are filled in
+    title=str, notes=list[str], translate=dict[str, str], tables=dict[str, str],
+)  # fmt: skip
 OPTION = mapping(
     default=StrictInt | StrictFloat | StrictStr, help=str,
-    choices=(dict[str, dict[str, Any]], {}), path=(bool, False),
+    choices=(dict[str, dict[str, Any]], {}), path=(StrictBool, False),
 )  # fmt: skip
 IMAGES = mapping(kind=str, corpus=TEXT, folder=TEXT)
 SENTENCES = mapping(
-    IMAGES, vocabulary=PositiveInt, verses=(NonNegativeInt | None, None),
+    IMAGES, vocabulary=WHOLE, verses=(ANY_WHOLE | None, None),
     normalization=(Literal[NORMALIZATIONS], "identity"),
 )  # fmt: skip
 KINDS = {
     "sentences": SENTENCES,
-    "pairs": mapping(SENTENCES, source=str, target=str, max_words=(NonNegativeInt | None, None)),
+    "pairs": mapping(SENTENCES, source=str, target=str, max_words=(ANY_WHOLE | None, None)),
     "oracle": mapping(IMAGES, flags=TEXT, weights=TEXT),
     "images": IMAGES,
 }
@@ -61,15 +66,16 @@ SYSTEM = mapping(
     start=TEXT, set=NAMED, data=TEXT, label=TEXT, note=TEXT, table=TEXT, baseline=TEXT,
     family=(Literal["likelihood", "gan", "baseline"] | None, None),
     include=(Literal["default", "named", "always"], "default"), only=(Any, True),
-    checkpoint=(Literal["best", "last"], "best"), seeds=(list[int] | Literal["first"] | None, None),
-    curve=(list[str] | None, None), published=(float | None, None),
+    checkpoint=(Literal["best", "last"], "best"),
+    seeds=(list[WHOLE] | Literal["first"] | None, None),
+    curve=(list[str] | None, None), published=(NUMBER | None, None),
 )  # fmt: skip
 SAMPLE = mapping(
-    number=(int, Field(1000, ge=2)), max_length=(PositiveInt, 40), batch_size=(PositiveInt, 250),
-    temperatures=(list[PositiveFloat], [1.0]),
-    top_p=(list[Annotated[float, Field(gt=0, lt=1)]], []),
+    number=(Annotated[WHOLE, Field(ge=2)], 1000), max_length=(WHOLE, 40), batch_size=(WHOLE, 250),
+    temperatures=(list[Annotated[NUMBER, Field(gt=0, lt=1000)]], [1.0]),
+    top_p=(list[Annotated[NUMBER, Field(gt=0, lt=1)]], []),
 )  # fmt: skip
-SCORE = mapping(updates=(PositiveInt, 200))
+SCORE = mapping(updates=(WHOLE, 200))
 
 
 def check(keys: type[Mapping], entries: Any, where: str) -> dict:

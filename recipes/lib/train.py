@@ -21,14 +21,9 @@ from pathlib import Path
 from experiment import flags_of
 
 import fairseq_genext
-from fairseq_genext.files import digest, read_lines, write_whole
+from fairseq_genext.files import digest, read_json, read_lines, write_whole
 
 USES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-
-
-def read_json(path: Path | str) -> dict:
-    """The entries of a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def take_folder(folder: Path, made_from: dict) -> None:

@@ -19,8 +19,8 @@ from snakemake_interface_logger_plugins.common import LogEvent
 INTERVAL = {True: 0.5, False: 30.0}  # s between two lines of progress, by whether it is a terminal
 TAIL = 16384  # bytes of a log that its last line of figures is looked for in
 SHOWN = 3  # samples of each system
-# Of the package's, as the log of a command of fairseq has them.
-WARNING = re.compile(r"\| WARNING \| fairseq_genext\S* \| (.*)")
+# Of the package's, as logs of fairseq's commands have them, or those of Python's own form.
+WARNING = re.compile(r"WARNING(?: \| |:)fairseq_genext[\w.]*(?: \| |:)(.*)")
 MISTAKE = re.compile(r"([\w-]+: )?error: ")  # argparse puts the command's name first
 STOPPED = ".stopped"  # compare.py's mark that steps fail because the user has stopped them
 
@@ -64,6 +64,7 @@ class LogHandler(LogHandlerBase):
     def __post_init__(self) -> None:
         self.begun = time.monotonic()
         self.running: dict = {}  # by job number, what Snakemake said as it started
+        self.warned: set[str] = set()
         self.terminal = sys.stdout.isatty()
         self.writing = threading.Lock()
         threading.Thread(target=self.watch, daemon=True).start()
@@ -109,7 +110,9 @@ class LogHandler(LogHandlerBase):
         if job and job.log and Path(job.log[0]).exists():
             log = Path(job.log[0]).read_text(encoding="utf-8", errors="replace")
             for warning in WARNING.findall(log):
-                self.say(f"   {name_of(job)}: {warning}")
+                if warning not in self.warned:  # the steps of all seeds warn alike
+                    self.warned.add(warning)
+                    self.say(f"   {name_of(job)}: {warning}")
         if job and job.rule_name == "sample":
             run = job.wildcards["run"]
             with Path(f"samples/{run}/t1.00.txt").open(encoding="utf-8") as file:

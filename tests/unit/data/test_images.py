@@ -17,6 +17,9 @@ PIXELS = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
 LABELS = np.array([7, 3], dtype=np.uint8)
 
 
+HUGE = bytes([0, 0, 8, 3]) + b"\xff" * 12 + bytes(8)
+
+
 def idx(array: np.ndarray, kind: int = 8) -> bytes:
     head = bytes([0, 0, kind, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
     return head + array.tobytes()
@@ -60,7 +63,10 @@ def test_npz(tmp_path):
         ("a", idx(LABELS), "has 1 dimensions instead of 3"),
         ("a", idx(PIXELS)[:9], "is truncated: it ends within its head"),
         ("a", idx(PIXELS)[:-1], "is truncated: 23 values for 2 x 3 x 4"),
-        ("a", idx(PIXELS) + b"!", "is too long: 25 values"),
+        ("a", idx(PIXELS) + b"!", "is too long: more values for 2 x 3 x 4"),
+        ("a", HUGE, "is refused: its 24 bytes claim to hold"),
+        ("a.gz", gzip.compress(HUGE), "is refused: its .* bytes claim to hold"),
+        ("a.gz", gzip.compress(idx(PIXELS) + bytes(1 << 24)), "is too long"),
         ("a", idx(PIXELS[:0]), r"shape \(0, 3, 4\)"),
         ("a.gz", idx(PIXELS), "cannot be read: Not a gzipped file"),
         ("a.gz", gzip.compress(idx(PIXELS), mtime=0)[:-4], "cannot be read"),

@@ -83,11 +83,20 @@ def test_bad_weights(tmp_path):
         with pytest.raises(UsageError, match="cannot be read as npz"):
             OracleLSTM.load(tmp_path / f"{name}.npz")
     np.save(tmp_path / "alone.npy", arrays()[0])
-    with pytest.raises(UsageError, match="is a single array"):
+    with pytest.raises(UsageError, match="cannot be read as npz: File is not a zip file"):
         OracleLSTM.load(tmp_path / "alone.npy")
     np.savez(tmp_path / "few.npz", *arrays()[:4])
     with pytest.raises(UsageError, match="an oracle has 15 arrays"):
         OracleLSTM.load(tmp_path / "few.npz")
+    for wrong, says in (
+        (np.nan, "no finite number"), (1e300, "no finite number"),
+        ("a", "must be of real numbers"), (1j, "of real numbers"),
+    ):  # fmt: skip
+        parts = arrays()
+        parts[3] = np.resize(wrong, parts[3].shape)
+        np.savez(tmp_path / "wrong.npz", *parts)
+        with pytest.raises(UsageError, match=says):
+            OracleLSTM.load(tmp_path / "wrong.npz")
     parts = arrays()
     parts[3] = parts[3][:2]
     np.savez(tmp_path / "shapes.npz", *parts)

@@ -57,3 +57,23 @@ def test_file_that_is_no_model(tmp_path, monkeypatch):
     (tmp_path / "m.model").write_text("nothing")
     with pytest.raises(UsageError, match="m.model is no sentencepiece model"):
         command(monkeypatch, tmp_path / "m", "--encode", raw, tmp_path / "cut")
+
+
+def test_what_is_lost_or_left_out_is_said(tmp_path, monkeypatch, caplog):
+    raw, cut = tmp_path / "raw.txt", tmp_path / "raw.pieces"
+    lines = [*TEXT, "the king " * 600, "a \u2585 star", "a\rman\u2028made bread"]
+    raw.write_bytes("".join(f"{line}\n" for line in lines).encode())
+    command(monkeypatch, tmp_path / "m", "--train", raw, "--vocabulary", 26)
+    assert "sentencepiece leaves out 2 of 23 lines" in caplog.text
+    assert "raw.txt: 2 carriage returns, form feeds or the like within lines" in caplog.text
+    assert "raw.txt is one giant line of 5,400 characters" in caplog.text
+    caplog.clear()
+    raw.write_bytes(b"the king saw\r" * 900)
+    with pytest.raises(UsageError, match="sentencepiece can learn from none of the lines"):
+        command(monkeypatch, tmp_path / "n", "--train", raw, "--vocabulary", 26)
+    assert "is one giant line of 11,699 characters" in caplog.text
+    assert "its 899 carriage returns are no line ends here" in caplog.text
+    caplog.clear()
+    raw.write_text("\n".join(TEXT * 90))
+    command(monkeypatch, tmp_path / "m", "--encode", raw, cut)
+    assert not caplog.messages

@@ -96,6 +96,8 @@ def system(**changes):
     ("change", "says"),
     [
         (lambda content: content.pop("systems"), "experiment.json has no entry 'systems'"),
+        (lambda content: content.update(data=[]), "experiment.json: data must be a dict"),
+        (lambda content: content["systems"].update(good=1), "system good is no mapping"),
         (system(family=None), "system good: .*missing 1 required .* 'family'"),
         (system(seeds=[9]), "trained/good.9.json does not exist"),
     ],
@@ -115,6 +117,15 @@ def test_an_odd_experiment(folder, change, says):
         ("measured/gpt.2.json", "[]", "measured/gpt.2.json holds no mapping"),
         ("measured/gpt.2.json", '{"points": []}', "measured/gpt.2.json has no entry 'settings'"),
         ("measured/gpt.2.json", '{"points": [], "settings": {}}', "gpt.2.json has no points"),
+        ("measured/gpt.2.json", '{"points": {}, "settings": {}}', "points must be a list"),
+        ("measured/gpt.2.json", '{"points": [1], "settings": {}}', "has a point that is no map"),
+        (
+            "measured/gpt.2.json",
+            '{"points": [{"samples": 1, "num_samples": 1, "bleu_3": 1, "self_bleu_3": 1}], '
+            '"settings": {}}',
+            "has a point whose 'samples' is no str",
+        ),
+        ("measured/gpt.2.json", "[" * 100_000, "is not valid JSON"),
     ],
 )
 def test_an_odd_file(folder, file, change, says):

@@ -3,6 +3,7 @@
 import copy
 import json
 import shlex
+import time
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ def test_a_number_stays_a_number_and_a_date_is_a_text(write):
     )
     path.write_text(path.read_text().replace("DAY", "2024-01-01"))
     experiment, _ = read(path, ["--rate", "0.2"])
-    assert experiment["title"] == 0.4
+    assert experiment["title"] == "0.4" and experiment["options"]["rate"] == 0.2
     assert experiment["systems"]["one"]["set"]["day"] == "2024-01-01"
     with pytest.raises(SystemExit) as error:
         read(path, ["--help"])
@@ -241,6 +242,38 @@ WRONG_FILES = [
     ({"options__updates__default": True}, "options.updates: default"),
     ({"options__updates__default": [1]}, "options.updates: default"),
     ({"title": "{{ '{0}'.format() }}"}, "title: "),
+    ({"title": "{{ [1] }}"}, "title: Input should be a valid string, not [1]"),
+    ({"title": True}, "title: Input should be a valid string, not True"),
+    ({"seeds": "1"}, "seeds: Input should be a valid list, not '1'"),
+    ({"seeds": ["1"]}, "seeds.0: Input should be a valid integer, not '1'"),
+    ({"seeds": [True]}, "seeds.0: Input should be a valid integer, not True"),
+    ({"seeds": [1.0]}, "seeds.0: Input should be a valid integer, not 1.0"),
+    ({"seeds": [10**30]}, "seeds.0: Input should be less than 1000000000"),
+    ({"sample": {"number": 40.0}}, "sample: number: Input should be a valid integer, not 40.0"),
+    ({"sample": {"temperatures": [1.0, float("inf")]}}, "temperatures.1: Input should be a finite"),
+    ({"sample": {"temperatures": [1.0, True]}}, "temperatures.1: Input should be a valid number"),
+    ({"data__mine__vocabulary": "30"}, "vocabulary: Input should be a valid integer, not '30'"),
+    ({"data__mine__folder": "a\0b"}, "embedded null byte"),
+    ({"data__mine__normalization": "nfd"}, "normalization: Input should be 'identity', 'nfkc'"),
+    ({"tokenize": "words"}, "tokenize: Input should be 'none', 'zh'"),
+    ({"options__updates__path": "yes"}, "options.updates: path: Input should be a valid boolean"),
+    ({"systems__one__set": {"half": float("inf")}}, "has a value that is no text, number or list"),
+    ({"systems__one__set": {"half": b"1"}}, "has a value that is no text, number or list"),
+    # Expressions that reach out, or grow.
+    ({"title": "{{ ''.__class__.__mro__ }}"}, "title: access to attribute '__class__'"),
+    ({"title": "{{ range }}"}, "title: Object of type function is not JSON serializable"),
+    ({"title": "{{ range(10**9) | list }}"}, "title: Range too big"),
+    ({"title": "{{ 'a' * 10**10 }}"}, "takes too much memory"),
+    ({"title": "{{ 99999**99999**99 }}"}, "takes more than 0.5 seconds"),
+    ({"title": "{{ 1 }}{% for i in range(9) %}{% endfor %}"}, "title: expressions may be {{ … }}"),
+    ({"title": "{{ " + "(" * 5000}, "title: "),
+    (
+        {
+            "flags": {"f0": "x" * 99, **{f"f{n}": f"{{{{ f{n - 1} }}}}" * 40 for n in range(1, 9)}},
+            "systems__one__train": "{{ f8 }}",
+        },
+        "comes to more than 100,000 characters",
+    ),
     ({"options__jobs": {"default": 3, "help": "h"}}, "options.jobs: the name is taken"),
     ({"options__train_only": {"default": 3, "help": "h"}}, "options.train_only: the name is"),
     ({"options__flops": {"default": 3, "help": "h"}}, "options.flops: the name is taken"),
@@ -254,11 +287,20 @@ WRONG_FILES = [
 
 
 @pytest.mark.parametrize(("changes", "says"), WRONG_FILES)
-def test_a_wrong_file_is_one_line_that_names_the_place(write, changes, says):
+def test_a_wrong_file_is_one_line_that_names_the_place(write, monkeypatch, changes, says):
+    monkeypatch.setattr("limits.SECONDS", 0.5)
     with pytest.raises(UsageError) as error:
         read(write(**changes), ["--systems", "one two unigram"])
     assert says in str(error.value) and "\n" not in str(error.value)
     assert "mine.yaml" in str(error.value)
+
+
+def bomb(wrapped: str) -> str:
+    """Ten levels of aliases, ten in each."""
+    levels = ["a0: &a0 {k: 1}"]
+    for level in range(1, 10):
+        levels.append(f"a{level}: &a{level} " + wrapped.format(", ".join([f"*a{level - 1}"] * 10)))
+    return "\n".join(levels)
 
 
 @pytest.mark.parametrize(
@@ -268,12 +310,38 @@ def test_a_wrong_file_is_one_line_that_names_the_place(write, changes, says):
         ("- title", "mine.yaml must be a mapping"),
         ("title: a\ntitle: b", "'title' stands twice in the mapping from line 1"),
         ("systems:\n  a: {unigram: true}\n  a: {unigram: true}", "'a' stands twice"),
+        ("", "mine.yaml must be a mapping"),
+        ("title: \xe9\0", "is no valid YAML: unacceptable character"),
+        ("title:\n\ta: b", "is no valid YAML: while scanning"),
+        ("title: a\n---\ntitle: b", "is no valid YAML: expected a single document"),
+        (
+            "title: !!python/object/apply:os.getcwd []",
+            "is no valid YAML: could not determine",
+        ),
+        ("title: !!int a", "is no valid YAML: invalid literal for int"),
+        ("? [a]\n: b", "is no valid YAML: while constructing a mapping"),
+        ("title: " + "[" * 50_000, "is no valid YAML: it is more than 30 levels deep"),
+        ("".join(" " * n + "a:\n" for n in range(99)), "it is more than 30 levels deep"),
+        ("title: &a [*a]", "an alias in line 1 is part of itself"),
+        ("title: " + "a" * 1_000_000, "has more than 1,000,000 bytes"),
+        (bomb("[{}]"), "it has more than 100,000 entries, aliases counted out"),
+        (bomb("{{<<: [{}]}}"), "it has more than 100,000 entries, aliases counted out"),
     ],
 )
 def test_what_is_no_experiment(write, text, says):
     path = write()
     path.write_text(text)
-    with pytest.raises(UsageError, match=says):
+    begun = time.process_time()
+    with pytest.raises(UsageError, match=says) as error:
+        read(path, [])
+    assert "\n" not in str(error.value)
+    assert time.process_time() - begun < 2
+
+
+def test_another_encoding_is_told(write):
+    path = write()
+    path.write_bytes(b"title: caf\xe9")
+    with pytest.raises(UsageError, match="is no valid YAML: 'utf-8' codec can't decode"):
         read(path, [])
 
 
