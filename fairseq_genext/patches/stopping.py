@@ -50,6 +50,7 @@ def _listen(trainer: Trainer) -> None:
     _Stop.several = trainer.data_parallel_world_size > 1
     if threading.current_thread() is not threading.main_thread():
         return
+    _listen_no_more()
     _Stop.process = os.getpid()
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as a shell starts what runs behind it

@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import pytest
-import torch
 from commands import USER_DIR, run
 from conftest import SIZES
 
@@ -134,18 +133,6 @@ def test_samples_of_fairseqs_own_language_models(corpus, arch):
         "--sampling", "--beam", 1, "--max-len-b", 20, folder=corpus,
     )  # fmt: skip
     assert sorted(result.lines("H")) == list(range(9)) and not result.lines("S")
-
-
-def test_resume_is_exact(corpus):
-    """Stopped in the middle of an epoch, it ends bit by bit as if it had not been."""
-    run("fairseq-train", *TRAIN, "--max-update", 13, "--save-dir", "whole", folder=corpus)
-    run("fairseq-train", *TRAIN, "--max-update", 6, "--save-dir", "halves", folder=corpus)
-    run("fairseq-train", *TRAIN, "--max-update", 13, "--save-dir", "halves", folder=corpus)
-    whole, halves = (
-        torch.load(corpus / name / "checkpoint_last.pt", weights_only=True)
-        for name in ("whole", "halves")
-    )
-    assert all(torch.equal(whole["model"][name], halves["model"][name]) for name in whole["model"])
 
 
 def test_untrained_perplexity_is_near_the_vocabulary(corpus):

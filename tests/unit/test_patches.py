@@ -1,7 +1,9 @@
 """What the plugin changes in fairseq for every model and task."""
 
 import argparse
+import importlib
 import logging
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from fairseq.logging import progress_bar
 
 import fairseq_genext.plugin  # noqa: F401  as --user-dir does
 from fairseq_genext.errors import UsageError, require_choice, require_positive
+from fairseq_genext.patches.patch import patch_command
 
 
 @pytest.mark.parametrize("number", [1, 7, 8, 21])
@@ -62,6 +65,19 @@ def test_each_line_is_logged_once(tmp_path, monkeypatch, caplog):
         handler.close()
     for log in logs:
         assert Path(log).read_text().count('"train_loss": "1.5"') == 1
+
+
+def test_command_that_is_imported_after_the_plugin(monkeypatch):
+    monkeypatch.delitem(sys.modules, "fairseq_cli.score", raising=False)
+
+    @patch_command("score", "cli_main")
+    def replaced(original):
+        return original.__name__
+
+    score = importlib.import_module("fairseq_cli.score")
+    assert "__wrapped__" not in vars(score.cli_main)
+    utils.import_user_module(argparse.Namespace(user_dir=None))
+    assert score.cli_main() == "cli_main"
 
 
 def test_usage_errors_end_the_program_with_one_line():
