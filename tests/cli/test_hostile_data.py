@@ -1,5 +1,7 @@
 """Binarised data that lies ends in one line before anything is trained on it."""
 
+import copy
+import functools
 import shutil
 import struct
 
@@ -120,8 +122,14 @@ CASES = [
 ]
 
 
+@functools.cache
+def configured(*flags):
+    return parsed("data", *flags)
+
+
 def load(data, flags):
-    config = parsed(data, *flags)
+    config = copy.deepcopy(configured(*flags))
+    config.task.data = str(data)
     task = tasks.setup_task(config.task)
     task.load_dataset("train")
     return task.dataset("train")
