@@ -4,4 +4,12 @@ Importing the package, as ``--user-dir`` does, applies all of it, once. Each fil
 without it. They hold for every model and task, fairseq's own included.
 """
 
-from fairseq_genext.patches import batches, data_parallel, libraries, logs, processes, shards  # noqa: F401
+from fairseq_genext.patches import (  # noqa: F401
+    batches,
+    data_parallel,
+    libraries,
+    logs,
+    precision,
+    processes,
+    shards,
+)
