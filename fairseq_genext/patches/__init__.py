@@ -15,6 +15,7 @@ from fairseq_genext.patches import (  # noqa: F401
     flags,
     libraries,
     logs,
+    precision,
     processes,
     resuming,
     saving,
