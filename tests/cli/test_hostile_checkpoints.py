@@ -154,7 +154,7 @@ TRAINING = {
     ),
     "ruined optimizer": (
         entry("last_optimizer_state", "state", 0, "exp_avg", value=filled(torch.nan)),
-        "has numbers that are not finite",
+        "optimizer has NaN in it",
     ),
     "optimizer of text": (entry("last_optimizer_state", value="adam"), "--reset-optimizer"),
     "no position": (entry("extra_state", "train_iterator", value=None), "--reset-dataloader"),
