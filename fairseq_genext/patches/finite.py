@@ -73,8 +73,10 @@ def save_what_is_finite(save, cfg, trainer, epoch_itr, val_loss):
 
 def not_finite(model: torch.nn.Module) -> list[str]:
     """Names of the tensors of a model that have a number which is not finite."""
-    return [
-        name
-        for name, weight in model.state_dict().items()
-        if weight.is_floating_point() and not torch.isfinite(weight).all()
-    ]
+    found = []
+    for name, weight in model.state_dict().items():
+        # Of a sharded model, this process's share.
+        own = weight.to_local() if hasattr(weight, "to_local") else weight
+        if own.is_floating_point() and not torch.isfinite(own).all():
+            found.append(name)
+    return found

@@ -120,26 +120,11 @@ def resume(load, self, filename: str, reset_optimizer: bool = False, *args, **kw
     holds, problem = told
     if problem is not None:
         raise UsageError(problem)
-    with one_line(filename, holds, architecture(self.cfg)), on_all_processes(self):
+    with one_line(filename, holds, architecture(self.cfg)):
         extra_state = load(self, filename, reset_optimizer, *args, **kwargs)
         if not reset_optimizer:
             require_optimizer_state(self.optimizer.optimizer)
     return extra_state
-
-
-@contextmanager
-def on_all_processes(trainer: Trainer) -> Iterator[None]:
-    """Each of several processes reads the file, as by ``--load-checkpoint-on-all-dp-ranks``.
-
-    Else one sends it to the others, which weights-only loading refuses to read.
-    """
-    cfg = trainer.cfg.checkpoint
-    asked = cfg.load_checkpoint_on_all_dp_ranks
-    cfg.load_checkpoint_on_all_dp_ranks = asked or trainer.data_parallel_world_size > 1
-    try:
-        yield
-    finally:
-        cfg.load_checkpoint_on_all_dp_ranks = asked
 
 
 def whole(number, least: int) -> bool:
@@ -176,20 +161,6 @@ def require_optimizer_state(optimizer: torch.optim.Optimizer) -> None:
                 continue
             if not torch.is_tensor(kept) or kept.shape != parameter.shape:
                 raise ValueError("the state of its optimizer is that of another model")
-            if not torch.isfinite(kept).all():
-                raise ValueError("the state of its optimizer has numbers that are not finite")
-
-
-@patch(checkpoint_utils, "load_checkpoint")
-def refuse_flags(load, *args, **kwargs):
-    """``--finetune-from-model`` of a missing file, or with flags against it: a traceback.
-
-    Raises:
-        UsageError: in its place.
-    """
-    try:
-        return load(*args, **kwargs)
-    except ValueError as error:
-        if not str(error).startswith("--"):
-            raise
-        raise UsageError(reason(error).split(": {")[0]) from None
+            # A squared gradient may well be infinite, which only stops its parameter.
+            if torch.isnan(kept).any():
+                raise ValueError("the state of its optimizer has NaN in it")
