@@ -142,10 +142,10 @@ class Kills:
     wrong: list[str] = field(default_factory=list)
 
 
-def random_kills(number: int, seed: int = 1) -> Iterator[tuple[int, str | None, int]]:
-    """``after``, ``point`` and ``skip`` of a ``Killer``, with every kind of point alike."""
+def random_kills(seed: int = 1) -> Iterator[tuple[int, str | None, int]]:
+    """``after``, ``point`` and ``skip`` of a ``Killer`` without end, every kind of point alike."""
     draw = random.Random(seed)
-    for _ in range(number):
+    while True:
         point = draw.choice((None, *POINTS))
         skips = {"in write": 60, "before os.remove": 1}.get(point, 3)
         yield draw.randrange(1, 7), point, draw.randrange(skips)
@@ -158,13 +158,15 @@ def kill_and_compare(
     folder: Path,
     name: str,
     phase: Callable[[int], str] = lambda update: "",
+    number: int | None = None,
 ) -> Kills:
-    """Kills trainings of ``updates`` updates, one after the other, until ``plan`` is at its end.
+    """Kills trainings of ``updates`` updates, one after the other.
 
     Args:
         flags: of ``fairseq-train``, without where and how often it saves.
-        plan: see ``random_kills``.
+        plan: see ``random_kills``. A run can end before it comes to its point.
         phase: names the phase of an update.
+        number: kills after which it is enough; by default all of the plan.
     """
     flags += ("--max-update", updates, "--num-workers", 0, "--save-interval-updates", 3)
     run("fairseq-train", *flags, "--save-dir", f"{name}-whole", folder=folder)
@@ -177,7 +179,9 @@ def kill_and_compare(
         last = save_dir / "checkpoint_last.pt"
         made, status = 0, None
         while status != 0:
-            after, point, skip = next(plan, (updates, None, 0))
+            last_one = (updates, None, 0)
+            enough = kills.total.total() == number
+            after, point, skip = last_one if enough else next(plan, last_one)
             killer = Killer(after, point, str(save_dir), skip, str(report))
             status = run(
                 "fairseq-train", *flags, save_dir, folder=folder, before=killer,
