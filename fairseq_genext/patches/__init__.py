@@ -11,5 +11,6 @@ from fairseq_genext.patches import (  # noqa: F401
     logs,
     precision,
     processes,
+    sharding,
     shards,
 )
