@@ -38,6 +38,8 @@ SCRIPTS = {
     "fairseq-hydra-train": "fairseq_cli.hydra_train",
 }
 
+# Whether there is a GPU is otherwise found out by starting CUDA, and then no fork can use it.
+os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
 _server = multiprocessing.get_context("forkserver")
 # Every torch optimizer imports torch._dynamo when it is made, which takes twice as long as a short
 # training. The plugin is left out: --user-dir has to import it, as it does for users.

@@ -30,11 +30,13 @@ def write_corpus(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory) -> Path:
-    """Folder with raw text {split}.en and {split}.up, and binarised folders lm and mt."""
+    """Folder with raw text {split}.en and {split}.up, binarised folders lm and mt, and images."""
+    from architectures import write_images
     from commands import run
 
     folder = tmp_path_factory.mktemp("corpus")
     write_corpus(folder)
+    write_images(folder / "images")
     splits = [f"--{split}pref" for split in SIZES]
     lm = [item for pref, split in zip(splits, SIZES, strict=True) for item in (pref, f"{split}.en")]
     mt = [item for pref, split in zip(splits, SIZES, strict=True) for item in (pref, split)]

@@ -38,6 +38,13 @@ class GPTDocConfig(FairseqDataclass):
     dropout: float = field(
         default=0.1, metadata={"help": "dropout on embeddings, attention weights and residuals"}
     )
+    checkpoint_activations: bool = field(
+        default=False,
+        metadata={
+            "help": "keep each block's input alone for the backward pass and compute the rest "
+            "again: less memory, a third more time"
+        },
+    )
 
 
 @register_model("gpt_doc", dataclass=GPTDocConfig)
@@ -75,6 +82,7 @@ class GPTDoc(FairseqLanguageModel):
                 ffn_dim=cfg.decoder_ffn_embed_dim or 4 * cfg.decoder_embed_dim,
                 max_positions=cfg.max_target_positions,
                 dropout=cfg.dropout,
+                checkpoint_activations=cfg.checkpoint_activations,
             )
         )
 

@@ -20,6 +20,7 @@ from fairseq_genext.patches import (  # noqa: F401
     resuming,
     saving,
     scoring,
+    sharding,
     shards,
     stopping,
     text,

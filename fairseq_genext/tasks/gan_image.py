@@ -8,6 +8,7 @@ optimizer `two_player_adamw` moves that player alone.
 from dataclasses import dataclass, field
 from typing import Optional
 
+import torch
 from fairseq.dataclass import FairseqDataclass
 from fairseq.models import ARCH_MODEL_REGISTRY, MODEL_REGISTRY
 from fairseq.tasks import FairseqTask, register_task
@@ -101,8 +102,12 @@ class GANImageTask(FairseqTask):
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
         """One batch of the player whose turn it is."""
         draw_apart_from_other_processes()
-        criterion.begin_turn(self.schedule.turn(update_num).player)
-        return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+        player = self.schedule.turn(update_num).player
+        criterion.begin_turn(player)
+        done = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+        if player == "generator":
+            average_statistics(model)
+        return done
 
     def optimizer_step(self, optimizer, model, update_num) -> None:
         """Moves the one player whose turn it is."""
@@ -123,3 +128,17 @@ class GANImageTask(FairseqTask):
         self._lead.note(criterion.loss.lead(accuracy, total("d_loss") / images))
         if total("variety_real") > 0:
             self._variety.note(total("variety_fake") / total("variety_real"))
+
+
+def average_statistics(model) -> None:
+    """Gives batch norm's running statistics, which each process has of its own images, their mean.
+
+    So all validate, and resume, with what the checkpoint holds.
+    """
+    if not torch.distributed.is_initialized():
+        return
+    for statistics in model.buffers():
+        if statistics.is_floating_point():
+            total = statistics.float()
+            torch.distributed.all_reduce(total)
+            statistics.copy_(total / torch.distributed.get_world_size())

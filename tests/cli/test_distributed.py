@@ -30,6 +30,12 @@ def train(folder: Path, save_dir: str, updates: int, flags: tuple = GAN) -> dict
     return torch.load(folder / save_dir / "checkpoint_last.pt", weights_only=True)
 
 
+GPT = (
+    "lm", "--task", "unconditional_generation", "--arch", "gpt_doc_tiny", "--optimizer",
+    "fused_adamw", "--lr", 0.01, "--weight-decay", 0.1, "--clip-norm", 0.5,
+)  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def whole(corpus):
     return train(corpus, "two", 6)
@@ -60,3 +66,42 @@ def test_two_processes_train_a_dbam_as_one_that_accumulates(corpus):
     one = torch.load(corpus / "dbam-one" / "checkpoint_last.pt", weights_only=True)["model"]
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-5)
+
+
+def test_both_wrappers_train_a_gan_alike(corpus, whole):
+    """``whole`` has fairseq's default, pytorch_ddp."""
+    legacy = train(corpus, "two-legacy", 6, (*GAN, "--ddp-backend", "legacy_ddp"))
+    for name, value in whole["model"].items():
+        torch.testing.assert_close(legacy["model"][name], value, rtol=1e-3, atol=1e-5)
+
+
+def test_a_sharded_model_trains_as_a_whole_one(corpus):
+    """Samples of validation too, which the processes draw in different numbers of steps; resumed
+    exactly, and its checkpoint is whole.
+    """
+    sharded = (*GPT, "--valid-samples", 4, "--max-sample-length", 8, "--ddp-backend")
+    one = train(corpus, "gpt-ddp", 4, (*sharded, "legacy_ddp"))
+    sharded += ("fully_sharded", "--save-interval-updates", 2)
+    through = train(corpus, "gpt-sharded", 4, sharded)
+    sharded += ("--restore-file", "gpt-sharded/checkpoint_1_2.pt")
+    resumed = train(corpus, "gpt-resumed", 4, sharded)
+    assert equal(resumed["model"], through["model"])
+    assert equal(resumed["last_optimizer_state"], through["last_optimizer_state"])
+    for name, value in one["model"].items():
+        torch.testing.assert_close(through["model"][name], value, rtol=1e-3, atol=1e-4)
+    for index, state in one["last_optimizer_state"]["state"].items():
+        for name, value in state.items():
+            found = through["last_optimizer_state"]["state"][index][name]
+            torch.testing.assert_close(found, value, rtol=1e-2, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (GAN, "is not for GANs: choose pytorch_ddp"),
+        ((*GPT, "--use-sharded-state"), "--use-sharded-state is of fairscale"),
+    ],
+)
+def test_what_cannot_be_sharded(corpus, flags, says):
+    with pytest.raises(AssertionError, match=says):
+        train(corpus, "unborn", 1, (*flags, "--ddp-backend", "fully_sharded"))

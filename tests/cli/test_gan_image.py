@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from architectures import write_images
 from commands import USER_DIR, launch, refusal, run
 from PIL import Image
 
@@ -19,17 +20,6 @@ TRAIN = (
     "adversarial_image", "--optimizer", "two_player_adamw", "--lr", 0.01, "--weight-decay", 0.01,
     "--image-height", 4, "--image-width", 5, "--batch-size", 16, "--num-workers", 0,
 )  # fmt: skip
-
-
-def write_images(folder: Path) -> None:
-    """Two kinds of small images; the last batch of an epoch has a single one."""
-    folder.mkdir()
-    draw = np.random.default_rng(1)
-    for split, number in (("train", 49), ("valid", 20)):
-        labels = np.arange(number) % 2
-        pixels = draw.integers(0, 80, (number, 4, 5), dtype=np.uint8)
-        pixels[labels == 1, :2] += 150
-        np.savez(folder / f"{split}.npz", images=pixels, labels=labels)
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ TEXT = {
 PAIRS = {**TEXT, "net_input": {**TEXT["net_input"], "prev_output_tokens": torch.ones(4, 5).long()}}
 
 
-ALIKE = re.compile("(seq2seq|gan)-(gru|rnn)|rnn_lm-rnn")
+ALIKE = re.compile("seq2seq-(gru|rnn)|gan-(gru|rnn)$|rnn_lm-rnn")
 
 # Each kind once with fairseq's own generation, which takes most of the time.
 GENERATED = ("gpt_doc", "rnn_lm-lstm", "gan-gpt-step", "seq2seq-lstm-bridged", "dbam-gpt")

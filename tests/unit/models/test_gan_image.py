@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from fairseq_genext.criterions.adversarial_image import AdversarialImage, AdversarialImageConfig
 from fairseq_genext.errors import UsageError
 from fairseq_genext.models.gan_image import GANImage, GANImageConfig
+from fairseq_genext.tasks.gan_image import GANImageTask, GANImageTaskConfig
 
 TASK = SimpleNamespace(image_shape=(28, 28))
 
@@ -100,3 +102,26 @@ def test_wrong_flags(flags, says):
 def test_a_task_of_text_is_refused():
     with pytest.raises(UsageError, match="choose --task gan_image"):
         GANImage.build_model(GANImageConfig(), SimpleNamespace(target_dictionary=None))
+
+
+@pytest.mark.parametrize("update", [0, 1])
+def test_running_statistics_are_those_of_all_processes(monkeypatch, update):
+    """After the generator's turn, the second; the other process's are twice this one's."""
+    task = GANImageTask(GANImageTaskConfig(image_height=4, image_width=5, seed=1))
+    found = []
+    for processes in (1, 2):
+        torch.manual_seed(1)
+        model = GANImage.build_model(GANImageConfig(), task)
+        criterion = AdversarialImage(AdversarialImageConfig(seed=1), task)
+        monkeypatch.setattr(torch.distributed, "is_initialized", lambda more=processes > 1: more)
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda: 0)
+        monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+        monkeypatch.setattr(torch.distributed, "all_reduce", lambda total: total.mul_(3))
+        sample = {
+            "net_input": {"images": torch.zeros(6, 4, 5)}, "ntokens": 6, "nsentences": 6,
+        }  # fmt: skip
+        optimizer = SimpleNamespace(backward=lambda loss: loss.backward())
+        task.train_step(sample, model, criterion, optimizer, update)
+        found.append(model.generator.layers[1].running_var)
+    factor = 1.5 if update == 1 else 1.0
+    torch.testing.assert_close(found[1], factor * found[0])

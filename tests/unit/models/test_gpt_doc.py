@@ -103,3 +103,27 @@ def test_wrong_flags(flags, says, dictionary):
 def test_more_tokens_than_positions(dictionary):
     with pytest.raises(ValueError, match="17 tokens are more than the model's 16 positions"):
         gpt(dictionary)(torch.full((2, 17), 5))
+
+
+def test_checkpointed_activations_have_the_same_gradients(dictionary):
+    """And every block computes twice."""
+    tokens = torch.randint(4, len(dictionary), (3, 7), generator=torch.Generator().manual_seed(1))
+    gradients, calls = [], []
+    for checkpoint_activations in (False, True):
+        config = GPTDocConfig(
+            _name="gpt_doc", decoder_layers=2, decoder_embed_dim=24, decoder_attention_heads=3,
+            max_target_positions=16, dropout=0.3, checkpoint_activations=checkpoint_activations,
+        )  # fmt: skip
+        model = initialised(config, dictionary).train()
+        calls.append(0)
+
+        def count(*_):
+            calls[-1] += 1
+
+        model.decoder.blocks[0].mlp.register_forward_pre_hook(count)
+        torch.manual_seed(2)
+        model(tokens)[0].logsumexp(-1).sum().backward()
+        gradients.append([param.grad for param in model.parameters()])
+    assert calls == [1, 2]
+    for one, other in zip(*gradients, strict=True):
+        assert torch.equal(one, other)
