@@ -4,6 +4,8 @@ fairseq's is the package fairscale, which is no longer maintained. Each process 
 every parameter, its gradient and its optimizer state, and gathers a block of the model when it is
 computed (Rajbhandari et al. 2020, https://arxiv.org/abs/1910.02054, stage 3). Checkpoints are
 whole, so that they load in any number of processes and with any backend.
+
+FSDP and DTensor are imported where they are used: they would add a second to every command's start.
 """
 
 import contextlib
@@ -13,10 +15,7 @@ import torch
 from fairseq import utils
 from fairseq.trainer import Trainer
 from torch import nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
-from torch.utils._pytree import tree_map_only
+from torch.utils._pytree import tree_map
 
 from fairseq_genext.errors import UsageError, flag
 from fairseq_genext.patches.patch import patch, patch_command
@@ -56,6 +55,8 @@ class Sharded(nn.Module):
 
     def train(self, mode: bool = True) -> "Sharded":
         """As torch's; all processes call it."""
+        from torch.distributed.fsdp import FSDPModule
+
         for part in self.module.modules():
             if isinstance(part, FSDPModule):
                 part.set_reshard_after_forward(mode and self.reshard, recurse=False)
@@ -84,6 +85,8 @@ class Sharded(nn.Module):
 
 def share(whole, like):
     """A process's share of ``whole`` as it has of ``like``, where that is sharded and as large."""
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
     if not (torch.is_tensor(whole) and isinstance(like, DTensor)) or whole.shape != like.shape:
         return whole
     return distribute_tensor(whole.to(like.device), like.device_mesh, like.placements)
@@ -102,6 +105,9 @@ def shard_the_model(wrap, args, model, process_group, device):
         raise UsageError(
             "--ddp-backend fully_sharded is not for GANs: choose pytorch_ddp or legacy_ddp"
         )
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
     model = model.to(device)
     mesh = init_device_mesh(device.type, (args.distributed_world_size,))
     for layers in [part for part in model.modules() if isinstance(part, nn.ModuleList)]:
@@ -122,7 +128,12 @@ Trainer.always_call_state_dict_during_save_checkpoint = property(is_sharded)
 @patch(Trainer, "state_dict")
 def gather(state_dict, self):
     """Parameters and optimizer state as a whole."""
-    return tree_map_only(DTensor, DTensor.full_tensor, state_dict(self))
+    return tree_map(lambda x: x.full_tensor() if in_shares(x) else x, state_dict(self))
+
+
+def in_shares(value: object) -> bool:
+    """Whether a process has a share of it (a DTensor)."""
+    return hasattr(value, "full_tensor")
 
 
 @patch(Trainer, "save_checkpoint")
@@ -149,7 +160,7 @@ def clip_shares(clip_grad_norm_, params, max_norm, aggregate_norm_fn=None):
     """The norm of all shares."""
     params = [params] if torch.is_tensor(params) else list(params)
     grads = [parameter.grad for parameter in params if parameter.grad is not None]
-    if not any(isinstance(grad, DTensor) for grad in grads):
+    if not any(map(in_shares, grads)):
         return clip_grad_norm_(params, max_norm, aggregate_norm_fn)
     norm = nn.utils.get_total_norm(grads).full_tensor()
     if max_norm > 0:
