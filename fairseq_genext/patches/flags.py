@@ -186,9 +186,12 @@ def name_the_metrics(get_valid_stats, cfg: DictConfig, trainer, stats: dict, *ar
         UsageError: ``--best-checkpoint-metric`` is none of them.
     """
     wanted = cfg.checkpoint.best_checkpoint_metric
-    if wanted not in stats:
-        known = ", ".join(sorted(stats))
-        raise UsageError(f"--best-checkpoint-metric {wanted} does not exist; choose one of {known}")
+    known = {*stats, "num_updates"}
+    if wanted not in known:
+        choices = ", ".join(sorted(known))
+        raise UsageError(
+            f"--best-checkpoint-metric {wanted} does not exist; choose one of {choices}"
+        )
     return get_valid_stats(cfg, trainer, stats, *args)
 
 

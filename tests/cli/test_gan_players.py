@@ -64,5 +64,5 @@ def test_gan_starts_from_a_gpt_and_no_longer_needs_it(corpus):
 
     result = run("fairseq-train", *flags, "--max-update", 5, folder=corpus, expect=1)
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-    assert errors == ["error: --generator-checkpoint gpt-start/checkpoint_last.pt does not exist"]
+    assert errors == ["error: gpt-start/checkpoint_last.pt does not exist"]
     assert "Traceback" not in result.stdout + result.stderr
