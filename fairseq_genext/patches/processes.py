@@ -46,7 +46,7 @@ def agree_with_the_environment(call_main, cfg: FairseqConfig, main, **kwargs):
 
 
 def require_processes(training: DistributedTrainingConfig, gpus: int) -> None:
-    """Raises UsageError where nobody starts the other processes: fairseq does, a GPU each."""
+    """Raises UsageError where nobody starts the other processes: fairseq does, for a GPU each."""
     if any(name in os.environ for name in ("SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST")):
         return
     alone = training.distributed_init_method is None
@@ -56,6 +56,8 @@ def require_processes(training: DistributedTrainingConfig, gpus: int) -> None:
             f"--distributed-world-size is {training.distributed_world_size}, but there are {gpus} "
             f"GPUs to start processes for: {LAUNCH}"
         )
+    if alone and training.distributed_port > 0:  # fairseq then starts none
+        training.distributed_init_method = f"tcp://localhost:{training.distributed_port}"
 
 
 def died(process: int) -> str:

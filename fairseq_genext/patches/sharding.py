@@ -40,8 +40,8 @@ def leave_the_model_whole(fsdp_enable_wrap, cfg):
 class Sharded(nn.Module):
     """A sharded model that loads whole parameters; what it has not is the model's own.
 
-    It is whole in evaluation mode, in which a process may draw samples that are shorter than
-    another's, from parts of the model.
+    In evaluation mode its first forward pass leaves it whole, as a process may then draw samples,
+    which takes it fewer steps than another, of a part of the model.
 
     Args:
         module: the model, its parts sharded by ``fully_shard``.
@@ -54,13 +54,12 @@ class Sharded(nn.Module):
         self.module = module
 
     def train(self, mode: bool = True) -> "Sharded":
-        """As torch's; all processes call it."""
+        """As torch's."""
         from torch.distributed.fsdp import FSDPModule
 
         for part in self.module.modules():
             if isinstance(part, FSDPModule):
                 part.set_reshard_after_forward(mode and self.reshard, recurse=False)
-                part.reshard() if mode else part.unshard()
         return super().train(mode)
 
     def __getattr__(self, name: str):

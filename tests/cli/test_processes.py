@@ -7,6 +7,7 @@ from pathlib import Path
 
 import distributed
 import pytest
+import torch
 from commands import USER_DIR, launch, run, run_together
 from fairseq import distributed_utils
 from fairseq.dataclass.configs import FairseqConfig
@@ -124,6 +125,20 @@ def test_a_process_that_dies_ends_all_with_a_line(corpus):
     assert started.returncode == 1 and time.monotonic() - killed < 30
     assert output.splitlines()[-1].startswith("error: process 1 of 2 ended with SIGKILL")
     assert "Traceback" not in output
+
+
+def test_fairseq_starts_processes_on_gpus_also_by_a_port():
+    training = config(distributed_world_size=2, distributed_port=5).distributed_training
+    processes.require_processes(training, gpus=2)
+    assert training.distributed_init_method == "tcp://localhost:5"
+
+
+def test_a_process_of_fairseq_that_dies_is_one_line():
+    def start(cfg, main):
+        raise torch.multiprocessing.ProcessExitedException("", 1, 77, 1)
+
+    with pytest.raises(UsageError, match="process 1 ended, its reason stands above"):
+        processes.agree_with_the_environment(start, config(), None)
 
 
 def test_another_update_elsewhere_is_refused(monkeypatch):
