@@ -50,10 +50,6 @@ def test_killed_a_hundred_times(corpus, name):
     if name == "gan_seq2seq":
         start = (*FAMILIES["lstm_seq2seq_doc"], "--max-update", 5, "--save-dir", "start")
         run("fairseq-train", *start, folder=corpus)
-    if name == "gan_image":
-        from cli.test_gan_image import write_images
-
-        write_images(corpus / "images")
     kills = kill_and_compare(
         FAMILIES[name], 40, random_kills(), corpus, name.replace(" ", "-"),
         lambda update: phase(name, update), KILLS,
