@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,8 @@ def write_corpus(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def corpus(tmp_path_factory) -> Path:
-    """Folder with raw text {split}.en and {split}.up, binarised folders lm and mt, and images."""
+def clean_corpus(tmp_path_factory) -> Path:
+    """What ``corpus`` is a copy of."""
     from architectures import write_images
     from commands import run
 
@@ -42,6 +43,17 @@ def corpus(tmp_path_factory) -> Path:
     mt = [item for pref, split in zip(splits, SIZES, strict=True) for item in (pref, split)]
     run("fairseq-preprocess", "--only-source", *lm, "--destdir", "lm", folder=folder)
     run("fairseq-preprocess", "-s", "en", "-t", "up", *mt, "--destdir", "mt", folder=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(clean_corpus, tmp_path_factory) -> Path:
+    """Folder with raw text {split}.en and {split}.up, binarised folders lm and mt, and images.
+
+    Each file of tests has its own: a training of the same name elsewhere would be a finished one.
+    """
+    folder = tmp_path_factory.mktemp("corpus")
+    shutil.copytree(clean_corpus, folder, dirs_exist_ok=True)
     return folder
 
 

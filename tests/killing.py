@@ -98,6 +98,8 @@ class Killer:
     def __call__(self) -> None:
         from fairseq.trainer import Trainer
 
+        # Where tests run behind a shell, it is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         Trainer.train_step = self.count_updates(Trainer.train_step)
         builtins.open = self.open_for_writing
         sys.addaudithook(self.audit)
