@@ -165,6 +165,16 @@ def check_constraints(cfg) -> None:
         )
 
 
+def check_window(cfg: DictConfig) -> None:
+    """Raises UsageError unless the context of fairseq-eval-lm leaves room for text in its block."""
+    window, block = cfg.eval_lm.context_window, cfg.task.tokens_per_sample
+    if not 0 <= window < block:
+        raise UsageError(
+            f"--context-window is {window}; it must be 0 or greater, and less than "
+            f"--tokens-per-sample {block}"
+        )
+
+
 def check_path(cfg) -> None:
     """Raises UsageError where the command reads a checkpoint and is given none."""
     if getattr(getattr(cfg, "common_eval", cfg), "path", None) is None:
@@ -199,7 +209,7 @@ CHECKS = {
     "generate": [check_path, check_settings, check_generation, check_constraints],
     "interactive": [check_path, check_settings, check_generation],
     "validate": [check_path, check_settings],
-    "eval_lm": [check_path, check_settings],
+    "eval_lm": [check_path, check_settings, check_window],
 }
 
 
@@ -366,13 +376,8 @@ def refuse_context_of_sentences(dataloader, self, *args, context_window: int = 0
     """A window of context runs over the text before a block; a sentence has none.
 
     Raises:
-        UsageError: ``--context-window`` and ``--sample-break-mode eos``, or it fills the block.
+        UsageError: ``--context-window`` and ``--sample-break-mode eos``.
     """
-    if context_window >= self.args.tokens_per_sample:
-        raise UsageError(
-            f"--context-window is {context_window}; it must be less than --tokens-per-sample "
-            f"{self.args.tokens_per_sample}"
-        )
     if context_window > 0 and self.args.sample_break_mode == "eos":
         raise UsageError(
             f"--context-window {context_window}: each line is read by itself, without the lines "

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.patches.checkpoints import complete
-from fairseq_genext.patches.flags import check_settings
+from fairseq_genext.patches.flags import check_settings, check_window
 
 LM = ("--task", "language_modeling", "--arch", "transformer_lm", "--batch-size", 8)
 SMALL = ("--decoder-embed-dim", 8, "--decoder-layers", 1, "--optimizer", "adam", "--no-save")
@@ -49,6 +49,13 @@ def test_mappings():
     for given in ("garbage", "[1]", "{"):
         with pytest.raises(UsageError, match=r"--optimizer-overrides is .* no mapping"):
             check_settings(parsed("nowhere", *LM, "--optimizer-overrides", given))
+
+
+@pytest.mark.parametrize("window", [-1, 5])
+def test_context_that_fills_the_block(window):
+    task, eval_lm = {"tokens_per_sample": 5}, {"context_window": window}
+    with pytest.raises(UsageError, match=f"--context-window is {window}; it must be"):
+        check_window(OmegaConf.create({"task": task, "eval_lm": eval_lm}))
 
 
 def test_bpe_without_its_file():
