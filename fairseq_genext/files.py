@@ -203,9 +203,16 @@ def file_name(name: str) -> str:
 
 
 def write_whole(path: str | Path, text: str) -> None:
-    """Writes a file so that it appears only once it is complete."""
+    """Writes a file so that it appears only once it is complete.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None

@@ -5,9 +5,25 @@ import json
 import logging
 from pathlib import Path
 
+from fairseq_genext.errors import UsageError
 from fairseq_genext.files import write_whole
 
 FORMAT = "%(asctime)s | %(levelname)s | %(name)s | %(message)s"  # fairseq's
+
+
+class Parser(argparse.ArgumentParser):
+    """Flags of a command."""
+
+    def parse_args(self, *args, **kwargs) -> argparse.Namespace:
+        """The flags given.
+
+        Raises:
+            UsageError: ``--seed`` is out of the range of numpy's seeds.
+        """
+        found = super().parse_args(*args, **kwargs)
+        if not 0 <= getattr(found, "seed", 0) < 2**32:
+            raise UsageError(f"--seed is {found.seed}; it must be at least 0 and less than 2^32")
+        return found
 
 
 def parser(name: str, doc: str) -> argparse.ArgumentParser:
@@ -18,7 +34,7 @@ def parser(name: str, doc: str) -> argparse.ArgumentParser:
         doc: docstring of its file, which is what --help says.
     """
     logging.basicConfig(format=FORMAT)
-    return argparse.ArgumentParser(
+    return Parser(
         prog=name if "-" in name else f"python -m fairseq_genext.evaluation.{name}",
         description=doc,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -64,6 +64,8 @@ def main() -> None:
     if args.output and len(args.outputs) > 1:
         raise UsageError(f"--output names one file, but there are {len(args.outputs)} to read")
     for output in args.outputs:
+        if output.is_dir():
+            raise UsageError(f"{output} is a folder; name what fairseq-generate printed")
         written = args.output or output.with_suffix(".txt")
         if written.resolve() == output.resolve():
             raise UsageError(f"{output} would be overwritten by its hypotheses; use --output FILE")

@@ -10,6 +10,7 @@ from fairseq_genext.patches import (  # noqa: F401
     checkpoints,
     data_parallel,
     dictionaries,
+    diverse_beam,
     exact_resume,
     finite,
     flags,

@@ -1,5 +1,7 @@
 """No sentence is dropped silently, and one that is too long is named in one line."""
 
+import re
+
 import numpy as np
 from fairseq.data import data_utils
 from fairseq.tasks import FairseqTask
@@ -19,10 +21,19 @@ def keep_last_batch(batch_by_size, indices, *args, **kwargs):
 
     Raises:
         NothingLeftError: there is no sentence at all.
+        UsageError: one is longer than ``--max-tokens``, which fairseq asserts.
     """
     if len(indices) == 0:
         raise NothingLeftError("no sentence is left: the data has none that the model can take")
-    batches = list(batch_by_size(indices, *args, **kwargs))
+    try:
+        batches = list(batch_by_size(indices, *args, **kwargs))
+    except AssertionError as error:
+        if not (longest := re.search(r"max_tokens=(\d+)", str(error))):
+            raise
+        raise UsageError(
+            f"a sentence has more tokens than a batch may have, {longest[1]}: raise --max-tokens "
+            "and --max-tokens-valid, or shorten the sentence"
+        ) from None
     # Batches are consecutive slices of the indices, so what was dropped is the tail.
     rest = indices[sum(len(batch) for batch in batches) :]
     return [*batches, np.asarray(rest)] if len(rest) > 0 else batches

@@ -85,6 +85,13 @@ def problem(path: str, dataset, dictionary: Dictionary | None) -> str | None:
     return None
 
 
+@patch(MMapIndexedDataset, "__del__")
+def close_what_was_opened(close, self) -> None:
+    """Of a file that could not be opened, Python would print a traceback as it is forgotten."""
+    if hasattr(self, "_bin_buffer_mmap"):
+        close(self)
+
+
 @patch(LanguagePairDataset, "__init__")
 def require_pairs(init, self, src, src_sizes, src_dict, tgt=None, *args, **kwargs) -> None:
     """Sources and targets are as many, which fairseq asserts.

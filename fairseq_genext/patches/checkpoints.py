@@ -7,9 +7,14 @@ import re
 import torch
 from fairseq import checkpoint_utils, file_utils
 from fairseq.data.encoders.sentencepiece_bpe import SentencepieceBPE
-from fairseq.models import ARCH_MODEL_NAME_REGISTRY, ARCH_MODEL_REGISTRY, MODEL_REGISTRY
+from fairseq.models import (
+    ARCH_MODEL_NAME_REGISTRY,
+    ARCH_MODEL_REGISTRY,
+    MODEL_DATACLASS_REGISTRY,
+    MODEL_REGISTRY,
+)
 from fairseq.tasks import TASK_REGISTRY
-from omegaconf import OmegaConf
+from omegaconf import MISSING, OmegaConf, open_dict
 
 from fairseq_genext.errors import UsageError, reason, some
 from fairseq_genext.patches.patch import patch
@@ -57,7 +62,23 @@ def read_whole_checkpoint(read, path: str, *args, **kwargs) -> dict:
         ) from None
     if problem := fault(state):
         raise UsageError(f"{path} {problem}; {TAKE_ANOTHER}")
+    complete(state["cfg"].model)
     return state
+
+
+def complete(model) -> None:
+    """Sets the flags that a model's class has gained since its checkpoint was saved to defaults.
+
+    fairseq does it for a model's own name (``gpt_doc``) and for no preset (``gpt_doc_tiny``).
+    """
+    name = getattr(model, "_name", None)
+    settings = MODEL_DATACLASS_REGISTRY.get(ARCH_MODEL_NAME_REGISTRY.get(name))
+    if settings is None or not OmegaConf.is_config(model):
+        return
+    with open_dict(model):
+        for key, value in vars(settings()).items():
+            if key not in model and value != MISSING:
+                model[key] = value
 
 
 def fault(state) -> str | None:

@@ -7,6 +7,7 @@ import hashlib
 import logging
 
 from fairseq.data import Dictionary
+from fairseq.models import FairseqLanguageModel
 from fairseq.tasks import FairseqTask
 
 from fairseq_genext.errors import UsageError
@@ -99,10 +100,12 @@ def require_fused_dictionary(build, self, models, args, *rest, **kwargs):
     """``--lm-path`` adds the scores of a language model, id by id.
 
     Raises:
-        UsageError: its dictionary is not that of the targets.
+        UsageError: it is another kind of model, or its dictionary is not that of the targets.
     """
     generator = build(self, models, args, *rest, **kwargs)
     fused = getattr(generator, "lm_model", None)
+    if fused is not None and not isinstance(fused, FairseqLanguageModel):
+        raise UsageError("--lm-path: the checkpoint holds no language model; take one that does")
     if fused is not None and fused.decoder.dictionary != self.target_dictionary:
         raise UsageError(
             "--lm-path: the language model's dictionary (dict.txt) differs from that of the "

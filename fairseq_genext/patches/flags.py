@@ -4,21 +4,27 @@ fairseq tells of them by an assertion or a ``ValueError``, hence by a traceback,
 silently.
 """
 
+import ast
 import functools
+import json
 import logging
 import math
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
 import torch
-from fairseq import options, search
+from fairseq import optim, options, search, tasks, utils
 from fairseq.sequence_generator import SequenceGeneratorWithAlignment
 from fairseq.sequence_scorer import SequenceScorer
+from fairseq.tasks import FairseqTask, LegacyFairseqTask
 from fairseq.tasks.language_modeling import LanguageModelingTask
+from fairseq.tasks.translation import TranslationTask
 from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
-from fairseq_genext.errors import UsageError, flag
+from fairseq_genext.errors import UsageError, flag, reason
+from fairseq_genext.files import open_text
 from fairseq_genext.patches.batches import NothingLeftError
 from fairseq_genext.patches.patch import patch, patch_command
 
@@ -41,14 +47,26 @@ LEAST = {
     "checkpoint": {"save_interval": 1, "save_interval_updates": 0},
     "ema": {"ema_decay": 0},
     "lr_scheduler": {"warmup_updates": 0},
+    "task": {"tokens_per_sample": 1, "max_source_positions": 1, "max_target_positions": 1},
 }
 
 
-def check_training(cfg: DictConfig) -> None:
-    """Checks fairseq-train's own numbers.
+# Flags that are read as a mapping, and by what.
+MAPPINGS = {
+    "common_eval": {"model_overrides": ast.literal_eval},
+    "checkpoint": {"optimizer_overrides": ast.literal_eval},
+    "task": {
+        "eval_bleu_args": json.loads,
+        "eval_bleu_detok_args": json.loads,
+    },
+}
+
+
+def check_settings(cfg: DictConfig) -> None:
+    """Checks fairseq's own numbers and mappings, of whatever command.
 
     Raises:
-        UsageError: one is out of its range, or asks for a device that is missing.
+        UsageError: a number is out of its range, or a mapping is none.
     """
     for group, least in LEAST.items():
         for name, minimum in least.items():
@@ -56,6 +74,22 @@ def check_training(cfg: DictConfig) -> None:
             for value in given if isinstance(given, Sequence) else [given]:
                 if value is not None and not value >= minimum:
                     raise UsageError(f"{flag(name)} is {value}; it must be at least {minimum}")
+    for group, readers in MAPPINGS.items():
+        for name, read in readers.items():
+            given = getattr(getattr(cfg, group, None), name, None)
+            try:
+                known = given is None or isinstance(read(given), dict)
+            except (ValueError, SyntaxError, RecursionError):
+                known = False
+            if not known:
+                raise UsageError(
+                    f"{flag(name)} is {given}, which is no mapping; quote it as "
+                    """'{"name": value}'"""
+                )
+
+
+def check_device(cfg: DictConfig) -> None:
+    """Raises UsageError if training asks for a device that is missing."""
     if cfg.common.fp16 and not torch.cuda.is_available():
         raise UsageError("--fp16 needs a GPU; a CPU trains with --bf16, or without either")
 
@@ -70,6 +104,9 @@ def check_generation(cfg) -> None:
         UsageError: a number is out of its range, or flags do not go together.
     """
     cfg = getattr(cfg, "generation", cfg)
+    for name in ("lenpen", "unkpen", "diversity_rate", "diverse_beam_strength", "lm_weight"):
+        if not math.isfinite(getattr(cfg, name)):
+            raise UsageError(f"{flag(name)} is {getattr(cfg, name)}; it must be a finite number")
     for name in ("beam", "nbest"):
         if getattr(cfg, name) < 1:
             raise UsageError(f"{flag(name)} is {getattr(cfg, name)}; it must be at least 1")
@@ -89,10 +126,17 @@ def check_generation(cfg) -> None:
         raise UsageError(
             f"--nbest {cfg.nbest} is more than the {cfg.beam} hypotheses of --beam; raise --beam"
         )
-    ways = [cfg.sampling, cfg.diverse_beam_groups > 0, cfg.match_source_len, cfg.diversity_rate > 0]
+    ways = [
+        bool(cfg.constraints),
+        cfg.sampling,
+        cfg.diverse_beam_groups > 0,
+        cfg.match_source_len,
+        cfg.diversity_rate > 0,
+    ]
     if sum(ways) > 1:
         raise UsageError(
-            "--sampling, --diverse-beam-groups, --match-source-len and --diversity-rate: choose one"
+            "--sampling, --diverse-beam-groups, --match-source-len, --diversity-rate and "
+            "--constraints: choose one"
         )
     if not cfg.sampling:
         for name in ("sampling_topk", "sampling_topp"):
@@ -112,6 +156,25 @@ def check_generation(cfg) -> None:
         logger.info(f"all {cfg.beam} samples of an input are written, the most probable first")
 
 
+def check_constraints(cfg) -> None:
+    """Raises UsageError if fairseq-generate is asked for words that its data cannot name."""
+    if cfg.generation.constraints:
+        raise UsageError(
+            "--constraints: binarised data names none; use fairseq-interactive, which reads them "
+            "after each input, parted by tabs"
+        )
+
+
+def check_window(cfg: DictConfig) -> None:
+    """Raises UsageError unless the context of fairseq-eval-lm leaves room for text in its block."""
+    window, block = cfg.eval_lm.context_window, cfg.task.tokens_per_sample
+    if not 0 <= window < block:
+        raise UsageError(
+            f"--context-window is {window}; it must be 0 or greater, and less than "
+            f"--tokens-per-sample {block}"
+        )
+
+
 def check_path(cfg) -> None:
     """Raises UsageError where the command reads a checkpoint and is given none."""
     if getattr(getattr(cfg, "common_eval", cfg), "path", None) is None:
@@ -120,12 +183,33 @@ def check_path(cfg) -> None:
         )
 
 
+def check_pairs(args: Namespace) -> None:
+    """Checks what fairseq-preprocess is given to read.
+
+    Raises:
+        UsageError: a text is missing, or two are not parallel.
+    """
+    languages = [args.source_lang] + ([] if args.only_source else [args.target_lang])
+    if args.dict_only or (None in languages and len(languages) == 2):
+        return
+    for prefixes in (args.trainpref, args.validpref, args.testpref):
+        for prefix in prefixes.split(",") if prefixes else ():
+            files = [f"{prefix}.{language}" if language else prefix for language in languages]
+            counts = [sum(1 for _line in open_text(file, errors="replace")) for file in files]
+            if len(set(counts)) > 1:
+                raise UsageError(
+                    f"{files[0]} has {counts[0]:,} lines and {files[1]} {counts[1]:,}: line by "
+                    "line they must be translations of each other"
+                )
+
+
 CHECKS = {
-    "train": [check_training],
-    "generate": [check_path, check_generation],
-    "interactive": [check_path, check_generation],
-    "validate": [check_path],
-    "eval_lm": [check_path],
+    "preprocess": [check_pairs],
+    "train": [check_settings, check_device],
+    "generate": [check_path, check_settings, check_generation, check_constraints],
+    "interactive": [check_path, check_settings, check_generation],
+    "validate": [check_path, check_settings],
+    "eval_lm": [check_path, check_settings, check_window],
 }
 
 
@@ -133,16 +217,71 @@ def checked(checks: list[Callable], main: Callable, cfg, *args, **kwargs):
     """Runs a command after its checks; what fairseq asserts of flags becomes one line.
 
     Raises:
-        UsageError: as the checks, or in place of an error whose text names a flag.
+        UsageError: as the checks, or in place of an error that names a flag, or a file that
+            cannot be read or written.
     """
-    for check in checks:
-        check(cfg)
     try:
+        for check in checks:
+            check(cfg)
         return main(cfg, *args, **kwargs)
     except (AssertionError, ValueError) as error:
         if "--" not in str(error):
             raise
         raise UsageError(" ".join(str(error).split())) from None
+    except FileExistsError as error:
+        raise UsageError(f"{error.filename or error} exists already: name another folder") from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise UsageError(f"{error.filename}: {error.strerror}") from None
+
+
+# What fairseq and its libraries raise of a flag; some flags it evaluates.
+UNFIT = (
+    AssertionError, LookupError, ValueError, ArithmeticError, NameError, SyntaxError, OSError,
+    ImportError, OmegaConfBaseException,
+)  # fmt: skip
+
+
+def built(build: Callable, *args, **kwargs):
+    """A task, model, criterion, optimizer, tokenizer or bpe.
+
+    Raises:
+        UsageError: in place of what its constructor raises of a value that it cannot take.
+    """
+    try:
+        return build(*args, **kwargs)
+    except UNFIT as error:
+        raise UsageError(
+            f"a flag of the task, model, criterion, optimizer, tokenizer or bpe does not fit: "
+            f"{reason(error)}"
+        ) from error
+
+
+patch(tasks, "setup_task")(built)
+patch(optim, "build_optimizer")(built)
+# TranslationTask makes the tokenizer of --eval-bleu after the model.
+for _task in (FairseqTask, LegacyFairseqTask, TranslationTask):
+    patch(_task, "build_model")(built)
+for _task in (FairseqTask, LegacyFairseqTask):
+    patch(_task, "build_criterion")(built)
+for _name in ("build_tokenizer", "build_bpe"):
+    patch(FairseqTask, _name)(built)
+
+
+@patch(FairseqTask, "build_generator")
+def require_iterations(build, self, models, args, *rest, **kwargs):
+    """What makes hypotheses, word by word.
+
+    Raises:
+        UsageError: the iterations are wanted of those that are made by iterations.
+    """
+    for name in ("print_step", "retain_iter_history"):
+        if getattr(args, name, False):
+            raise UsageError(
+                f"{flag(name)} needs a model that generates by iterations (--task translation_lev)"
+            )
+    return build(self, models, args, *rest, **kwargs)
 
 
 def composed(compose: Callable, args: Namespace) -> DictConfig:
@@ -154,12 +293,13 @@ def composed(compose: Callable, args: Namespace) -> DictConfig:
     try:
         return compose(args)
     except ConfigCompositionException as error:
-        reason = str(error.__cause__ or "").partition("\n")[0]
-        raise UsageError(f"{error}: {reason}") from None
+        told = str(error.__cause__ or "").partition("\n")[0]
+        raise UsageError(f"{error}: {told}") from None
 
 
 for _command, _checks in CHECKS.items():
     patch_command(_command, "main")(functools.partial(checked, _checks))
+for _command in CHECKS.keys() - {"preprocess"}:
     patch_command(_command, "convert_namespace_to_omegaconf")(composed)
 
 
@@ -244,6 +384,19 @@ def refuse_context_of_sentences(dataloader, self, *args, context_window: int = 0
             "before it; leave the flag out, or give --sample-break-mode none"
         )
     return dataloader(self, *args, context_window=context_window, **kwargs)
+
+
+@patch(utils, "load_align_dict")
+def copy_unknown_words(load, replace_unk: str | None) -> dict | None:
+    """``--replace-unk`` without a file copies the source's words; fairseq opens the file "@@ ".
+
+    Raises:
+        UsageError: the file is no UTF-8 text.
+    """
+    try:
+        return load("" if replace_unk == "@@ " else replace_unk)
+    except ValueError as error:
+        raise UsageError(f"--replace-unk {replace_unk}: {reason(error)}") from None
 
 
 @patch_command("interactive", "make_batches")

@@ -55,6 +55,20 @@ class Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def plain_number(loader: Loader, node: yaml.ScalarNode) -> int:
+    """YAML 1.1 reads 010 as 8 and 1:30 as 90, which nobody means.
+
+    Raises:
+        YAMLError: a number is written so.
+    """
+    digits = node.value.lstrip("+-")
+    if ":" in digits or (len(digits) > 1 and digits[0] == "0" and digits[1] not in "xb"):
+        line = node.start_mark.line + 1
+        raise yaml.YAMLError(f"{node.value} in line {line}: write a number without leading 0 or :")
+    return loader.construct_yaml_int(node)
+
+
+Loader.add_constructor("tag:yaml.org,2002:int", plain_number)
 # A date is a text: JSON has none.
 Loader.add_constructor("tag:yaml.org,2002:timestamp", Loader.construct_yaml_str)
 

@@ -5,7 +5,7 @@ from command_line import parsed
 from fairseq.dataclass.configs import GenerationConfig
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.patches.flags import LEAST, check_generation, check_training
+from fairseq_genext.patches.flags import LEAST, check_generation, check_settings
 
 DATA = ("nowhere", "--task", "language_modeling", "--arch", "transformer_lm", "--batch-size", 8)
 
@@ -15,6 +15,7 @@ DATA = ("nowhere", "--task", "language_modeling", "--arch", "transformer_lm", "-
     [
         ({"temperature": 0}, "--temperature is 0; it must be greater than 0"),
         ({"temperature": float("nan")}, "--temperature is nan"),
+        ({"lenpen": float("nan")}, "--lenpen is nan; it must be a finite number"),
         ({"beam": 0}, "--beam is 0; it must be at least 1"),
         ({"nbest": 6}, "--nbest 6 is more than the 5 hypotheses of --beam"),
         ({"min_len": 201}, "--max-len-b is 200; it must be at least --min-len 201"),
@@ -42,7 +43,7 @@ def test_generation_that_is_right():
 
 def test_training():
     cfg = parsed(*DATA)
-    check_training(cfg)
+    check_settings(cfg)
     tried = 0
     for group, least in LEAST.items():
         for name, minimum in least.items():
@@ -52,7 +53,7 @@ def test_training():
             before, wrong = section[name], minimum - 1
             section[name] = [wrong] if name in ("lr", "update_freq") else wrong
             with pytest.raises(UsageError, match=f"is {wrong}.*at least {minimum}"):
-                check_training(cfg)
+                check_settings(cfg)
             section[name] = before
             tried += 1
     assert tried >= 15

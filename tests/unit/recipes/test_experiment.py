@@ -309,6 +309,8 @@ def bomb(wrapped: str) -> str:
         ("title: [", "mine.yaml is no valid YAML"),
         ("- title", "mine.yaml must be a mapping"),
         ("title: a\ntitle: b", "'title' stands twice in the mapping from line 1"),
+        ("seeds: [010]", "010 in line 1: write a number without leading 0 or :"),
+        ("seeds: [1:30]", "1:30 in line 1: write a number"),
         ("systems:\n  a: {unigram: true}\n  a: {unigram: true}", "'a' stands twice"),
         ("", "mine.yaml must be a mapping"),
         ("title: \xe9\0", "is no valid YAML: unacceptable character"),
