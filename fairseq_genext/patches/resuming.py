@@ -52,13 +52,18 @@ def _checkpoints(folder: str, suffix: str) -> list[str]:
     return [os.path.join(folder, name) for name in found if re.fullmatch(names, name)]
 
 
+def _is_in(path: str, folder: str) -> bool:
+    return os.path.dirname(os.path.realpath(path)) == os.path.realpath(folder)
+
+
 def _choose(cfg, suffix: str) -> str | None:
     """The checkpoint to go on from, if it is not the one that the flags say.
 
     A last checkpoint that is not whole is set aside, once another is found.
 
     Raises:
-        UsageError: a file that a flag names does not exist; flags exclude each other; none of the
+        UsageError: a file that a flag names does not exist; flags exclude each other; a training
+            that began from another folder's checkpoint would begin there again; none of the
             folder's checkpoints can be read.
     """
     if cfg.finetune_from_model is not None:
@@ -71,6 +76,12 @@ def _choose(cfg, suffix: str) -> str | None:
         path = cfg.restore_file.replace(".pt", suffix + ".pt")
         if not PathManager.exists(path):
             raise UsageError(f"--restore-file {path} does not exist")
+        own = _checkpoints(cfg.save_dir, suffix)
+        if own and not _is_in(path, cfg.save_dir):
+            raise UsageError(
+                f"--restore-file {path} would write over the training that is in {cfg.save_dir}: "
+                "to go on with it omit --restore-file and what resets, or name another --save-dir"
+            )
         return None
     last = os.path.join(cfg.save_dir, f"checkpoint_last{suffix}.pt")
     there = os.path.lexists(last)
