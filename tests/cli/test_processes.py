@@ -239,6 +239,13 @@ def test_there_is_no_such_share(flags, says):
         shards.generate_a_share(lambda cfg: pytest.fail("it went on"), cfg)
 
 
+def test_eval_lm_is_refused(corpus):
+    """It would report the first process's share as the whole."""
+    argv = ("lm", "--path", "x.pt")
+    for result in run_together(2, "fairseq-eval-lm", *argv, folder=corpus, expect=1):
+        assert "error: fairseq-eval-lm does not add up" in result.stderr
+
+
 def test_validation_is_shared_out(trained):
     """Five batches in two processes, of which one has no third."""
     argv = (

@@ -1,5 +1,7 @@
 """Which checkpoint training goes on from, and what is said where there is none."""
 
+import fcntl
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -90,6 +92,19 @@ def test_never_anew_in_silence(tmp_path, chosen):
     with pytest.raises(UsageError, match="none of the 2 checkpoints"):
         chosen()
     assert (tmp_path / "checkpoint_last.pt").exists()
+
+
+def test_two_trainings_in_one_folder(tmp_path, chosen):
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    part = tmp_path / "checkpoint1.pt.tmp"  # the other one is writing it
+    part.touch()
+    with pytest.raises(UsageError, match="another training is running"):
+        chosen()
+    chosen(no_save=True)
+    assert part.exists()
+    os.close(folder)
+    assert chosen() == chosen() == "checkpoint_last.pt"  # one after the other in one process
 
 
 def test_a_checkpoint_of_another_folder_begins_a_training_once(tmp_path, chosen):
