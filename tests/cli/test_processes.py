@@ -110,6 +110,22 @@ def test_every_command_refuses(corpus, script, argv):
     assert "Traceback" not in done.stderr and not (corpus / "unborn").exists()
 
 
+def forget_call_main() -> None:
+    """As under hydra, which loads the plugin later; here it is loaded with the tests."""
+    distributed_utils.call_main = distributed_utils.call_main.__wrapped__
+
+
+def test_hydra_refuses_to_train(corpus):
+    done = run(
+        "fairseq-hydra-train", "--config-dir", Path(USER_DIR).parent / "recipes" / "config",
+        "--config-name", "gpt_doc", f"task.data={corpus}/lm", f"common.user_dir={USER_DIR}",
+        "optimization.max_update=1", "common.cpu=true", f"checkpoint.save_dir={corpus}/twice",
+        f"hydra.run.dir={corpus}/twice", folder=corpus, expect=1, environment=TORCHRUN,
+        before=forget_call_main,
+    )  # fmt: skip
+    assert done.stderr.splitlines()[-1].startswith("error: 2 processes were started (WORLD_SIZE)")
+
+
 def test_a_process_that_dies_ends_all_with_a_line(corpus):
     started = launch(
         2, *TRAIN, "--user-dir", USER_DIR, "--no-save", "--max-update", 10**6, "--log-format",
