@@ -5,6 +5,7 @@ without it. They hold for every model and task, fairseq's own included.
 """
 
 from fairseq_genext.patches import (  # noqa: F401
+    averages,
     batches,
     binarised,
     checkpoints,

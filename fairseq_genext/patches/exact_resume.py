@@ -1,5 +1,7 @@
 """A run that is stopped and goes on ends bit by bit as if it had not been."""
 
+import logging
+
 import torch
 from fairseq import checkpoint_utils
 from fairseq.data.iterators import EpochBatchIterator
@@ -9,6 +11,8 @@ from omegaconf import OmegaConf
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.patches.patch import command_module, patch, patch_command
+
+logger = logging.getLogger(__name__)
 
 # The key of a checkpoint's extra state under which this file keeps what fairseq forgets.
 REMEMBERED = "fairseq_genext"
@@ -33,11 +37,23 @@ def group_as_in_the_first_epoch(get, self, epoch: int, load_dataset: bool = True
     return iterator
 
 
+def _order(iterator: EpochBatchIterator) -> dict[str, int]:
+    """What the order of an epoch's batches depends on, apart from the epoch."""
+    return {"batches": len(iterator), "seed": iterator.seed}
+
+
+@patch(EpochBatchIterator, "state_dict")
+def note_the_order(state_dict, self) -> dict:
+    """fairseq notes how many batches were read, but not of how many."""
+    return {**state_dict(self), "order": _order(self)}
+
+
 @patch(EpochBatchIterator, "load_state_dict")
 def note_where_the_epoch_stopped(load, self, state: dict) -> None:
     """fairseq makes the rest of the epoch at once, before the flags of training are known."""
     self.epoch = state["epoch"]
     self.stopped_at = state.get("iterations_in_epoch", 0)
+    self.stopped_in = state.get("order")  # older checkpoints lack it
 
 
 @patch(EpochBatchIterator, "next_epoch_itr")
@@ -53,6 +69,7 @@ def start_epoch_where_it_stopped(
     if set_dataset_epoch:
         self.dataloader = None
     stopped_at = self.__dict__.pop("stopped_at", 0)
+    stopped_in = self.__dict__.pop("stopped_in", None)
     if stopped_at > 0:
         if set_dataset_epoch and hasattr(self.dataset, "set_epoch"):
             self.dataset.set_epoch(self.epoch)
@@ -66,7 +83,14 @@ def start_epoch_where_it_stopped(
             raise UsageError(
                 f"the checkpoint has read {stopped_at} batches of epoch {self.epoch}, which has "
                 f"{len(self)}: the data or the size of a batch is another; --reset-dataloader "
-                "starts the epoch anew"
+                "begins with epoch 1 again"
+            )
+        if stopped_in is not None and stopped_in != _order(self):
+            logger.warning(
+                f"epoch {self.epoch} had {stopped_in['batches']} batches and seed "
+                f"{stopped_in['seed']}, and now has {len(self)} and {self.seed}: after the first "
+                f"{stopped_at}, some sentences are read twice in it and others never; "
+                "--reset-dataloader begins with epoch 1 again"
             )
     return start(self, shuffle, fix_batches_to_gpus, set_dataset_epoch)
 

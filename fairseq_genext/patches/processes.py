@@ -165,6 +165,17 @@ def leave_out_no_batch(reduce_metrics, self, logging_outputs, criterion):
     return reduce_metrics(self, [log for log in logging_outputs if log], criterion)
 
 
+@patch(Trainer, "__init__")
+def agree_under_hydra(init, self, *args, **kwargs) -> None:
+    """``fairseq-hydra-train`` loads the plugin after ``call_main``.
+
+    Raises:
+        UsageError: as ``join``.
+    """
+    init(self, *args, **kwargs)
+    join(self.cfg.distributed_training)
+
+
 @patch(Trainer, "load_checkpoint")
 def start_from_the_same_update(load_checkpoint, self, *args, **kwargs):
     """A machine that does not see the checkpoint would start from nothing among others that go on.

@@ -1,6 +1,7 @@
 """Training goes on from the newest good checkpoint, and never starts anew without a word."""
 
 import contextlib
+import fcntl
 import logging
 import os
 import re
@@ -52,13 +53,55 @@ def _checkpoints(folder: str, suffix: str) -> list[str]:
     return [os.path.join(folder, name) for name in found if re.fullmatch(names, name)]
 
 
+class _Claim:
+    """The folder that this process saves to, open and locked as long as it trains."""
+
+    folder: int | None = None
+
+
+def _let_go() -> None:
+    if _Claim.folder is not None:
+        os.close(_Claim.folder)
+        _Claim.folder = None
+
+
+# Workers that load data would hold it for seconds after a kill.
+os.register_at_fork(after_in_child=_let_go)
+
+
+def _claim(folder: str) -> None:
+    """Two trainings would write over each other's checkpoints. The system ends the claim with the
+    process, however that ends.
+
+    Raises:
+        UsageError: another process trains there.
+    """
+    _let_go()
+    with contextlib.suppress(FileNotFoundError):
+        _Claim.folder = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(_Claim.folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"another training is running in {folder}: wait for its end, or name another "
+                "--save-dir"
+            ) from None
+        except OSError as error:  # a file system without locks
+            logger.debug(f"{folder} cannot be locked: {error}")
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return os.path.dirname(os.path.realpath(path)) == os.path.realpath(folder)
+
+
 def _choose(cfg, suffix: str) -> str | None:
     """The checkpoint to go on from, if it is not the one that the flags say.
 
     A last checkpoint that is not whole is set aside, once another is found.
 
     Raises:
-        UsageError: a file that a flag names does not exist; flags exclude each other; none of the
+        UsageError: a file that a flag names does not exist; flags exclude each other; a training
+            that began from another folder's checkpoint would begin there again; none of the
             folder's checkpoints can be read.
     """
     if cfg.finetune_from_model is not None:
@@ -71,6 +114,12 @@ def _choose(cfg, suffix: str) -> str | None:
         path = cfg.restore_file.replace(".pt", suffix + ".pt")
         if not PathManager.exists(path):
             raise UsageError(f"--restore-file {path} does not exist")
+        own = _checkpoints(cfg.save_dir, suffix)
+        if own and not _is_in(path, cfg.save_dir):
+            raise UsageError(
+                f"--restore-file {path} would write over the training that is in {cfg.save_dir}: "
+                "to go on with it omit --restore-file and what resets, or name another --save-dir"
+            )
         return None
     last = os.path.join(cfg.save_dir, f"checkpoint_last{suffix}.pt")
     there = os.path.lexists(last)
@@ -135,11 +184,13 @@ def go_on_from_the_newest_good_one(load, cfg, trainer, **kwargs):
     silence, and one that is half a file ends in a traceback with good ones next to it.
 
     Raises:
-        UsageError: see ``_choose``.
+        UsageError: see ``_claim`` and ``_choose``.
     """
 
     def choose():
-        remove_parts(cfg.save_dir)
+        if not cfg.no_save:
+            _claim(cfg.save_dir)
+            remove_parts(cfg.save_dir)
         return _choose(cfg, trainer.checkpoint_suffix)
 
     newest = _on_master(trainer, choose)

@@ -80,3 +80,18 @@ def place(cfg) -> tuple[int, int]:
 def share_seed(seed: int, share: int) -> int:
     """The first share's is ``seed``; others are drawn from both, far from seeds people choose."""
     return seed if share == 0 else int(np.random.SeedSequence([seed, share]).generate_state(1)[0])
+
+
+@patch_command("eval_lm", "main")
+def score_in_one_process(main, cfg, **kwargs):
+    """In several processes the first one's share is reported as if it were the whole text.
+
+    Raises:
+        UsageError: there are several.
+    """
+    if cfg.distributed_training.distributed_world_size > 1:
+        raise UsageError(
+            "fairseq-eval-lm does not add up what several processes find: run it in one, or use "
+            "fairseq-validate, which does"
+        )
+    return main(cfg, **kwargs)

@@ -31,6 +31,15 @@ class _Stop:
     before: ClassVar[dict] = {}  # handlers that training stands in for
 
 
+@patch(sys, "excepthook")
+def interrupt_in_one_line(show, kind, error, trace) -> None:
+    """Ctrl-C before training listens, or in another command, ends with a page of traceback."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("stopped by SIGINT", file=sys.stderr)
+    else:
+        show(kind, error, trace)
+
+
 def _ask(number: int, frame: object) -> None:
     """The first signal asks, a second one ends the process at once.
 

@@ -110,6 +110,12 @@ def resume(load, self, filename: str, reset_optimizer: bool = False, *args, **kw
             state = checkpoint_utils.load_checkpoint_to_cpu(filename)
             told = (architecture(state["cfg"]), None)
             require_position(filename, state, reset_optimizer)
+            if state.get("last_optimizer_state") is None and not reset_optimizer:
+                raise UsageError(
+                    f"{filename} was saved without the state of its optimizer "
+                    "(--no-save-optimizer-state), and training cannot go on from it; its weights "
+                    f"alone are taken with {WEIGHTS_ALONE}"
+                )
             require_same_dictionaries(filename, state, self.task)
         except UsageError as error:
             told = (None, str(error).removeprefix("error: "))

@@ -156,6 +156,7 @@ TRAINING = {
         entry("last_optimizer_state", "state", 0, "exp_avg", value=filled(torch.nan)),
         "optimizer has NaN in it",
     ),
+    "no optimizer": (entry("last_optimizer_state", value=None), "--no-save-optimizer-state"),
     "optimizer of text": (entry("last_optimizer_state", value="adam"), "--reset-optimizer"),
     "no position": (entry("extra_state", "train_iterator", value=None), "--reset-dataloader"),
     "broken position": (

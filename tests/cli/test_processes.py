@@ -110,6 +110,22 @@ def test_every_command_refuses(corpus, script, argv):
     assert "Traceback" not in done.stderr and not (corpus / "unborn").exists()
 
 
+def forget_call_main() -> None:
+    """As under hydra, which loads the plugin later; here it is loaded with the tests."""
+    distributed_utils.call_main = distributed_utils.call_main.__wrapped__
+
+
+def test_hydra_refuses_to_train(corpus):
+    done = run(
+        "fairseq-hydra-train", "--config-dir", Path(USER_DIR).parent / "recipes" / "config",
+        "--config-name", "gpt_doc", f"task.data={corpus}/lm", f"common.user_dir={USER_DIR}",
+        "optimization.max_update=1", "common.cpu=true", f"checkpoint.save_dir={corpus}/twice",
+        f"hydra.run.dir={corpus}/twice", folder=corpus, expect=1, environment=TORCHRUN,
+        before=forget_call_main,
+    )  # fmt: skip
+    assert done.stderr.splitlines()[-1].startswith("error: 2 processes were started (WORLD_SIZE)")
+
+
 def test_a_process_that_dies_ends_all_with_a_line(corpus):
     started = launch(
         2, *TRAIN, "--user-dir", USER_DIR, "--no-save", "--max-update", 10**6, "--log-format",
@@ -237,6 +253,13 @@ def test_there_is_no_such_share(flags, says):
     cfg = read_flags(["--path", "x.pt", "--task", "unconditional_generation", "lm", *flags])
     with pytest.raises(UsageError, match=says):
         shards.generate_a_share(lambda cfg: pytest.fail("it went on"), cfg)
+
+
+def test_eval_lm_is_refused(corpus):
+    """It would report the first process's share as the whole."""
+    argv = ("lm", "--path", "x.pt")
+    for result in run_together(2, "fairseq-eval-lm", *argv, folder=corpus, expect=1):
+        assert "error: fairseq-eval-lm does not add up" in result.stderr
 
 
 def test_validation_is_shared_out(trained):

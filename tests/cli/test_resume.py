@@ -3,6 +3,7 @@
 import resource
 import shutil
 import signal
+import sys
 
 import pytest
 from commands import run, run_together
@@ -125,6 +126,11 @@ def test_signals_stop_after_the_update(whole, corpus):
     told, untold = (read(folder / "checkpoint_last.pt") for folder in (corpus / "told", whole))
     assert equal(told[1]["model"], untold[1]["model"])
     assert equal(told[1]["optimizer"], untold[1]["optimizer"])
+
+
+def test_interrupt_before_training(capsys):
+    sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert capsys.readouterr().err == "stopped by SIGINT\n"
 
 
 def test_two_processes_stop_together_and_go_on_exactly(corpus):

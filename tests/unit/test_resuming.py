@@ -1,11 +1,15 @@
 """Which checkpoint training goes on from, and what is said where there is none."""
 
+import fcntl
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from fairseq import checkpoint_utils
+from fairseq.data import ListDataset
+from fairseq.data.iterators import EpochBatchIterator
 from fairseq.dataclass.configs import CheckpointConfig
 
 import fairseq_genext.plugin  # noqa: F401  as --user-dir does
@@ -88,6 +92,50 @@ def test_never_anew_in_silence(tmp_path, chosen):
     with pytest.raises(UsageError, match="none of the 2 checkpoints"):
         chosen()
     assert (tmp_path / "checkpoint_last.pt").exists()
+
+
+def test_two_trainings_in_one_folder(tmp_path, chosen):
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    part = tmp_path / "checkpoint1.pt.tmp"  # the other one is writing it
+    part.touch()
+    with pytest.raises(UsageError, match="another training is running"):
+        chosen()
+    chosen(no_save=True)
+    assert part.exists()
+    os.close(folder)
+    assert chosen() == chosen() == "checkpoint_last.pt"  # one after the other in one process
+
+
+def test_a_checkpoint_of_another_folder_begins_a_training_once(tmp_path, chosen):
+    """Run again after a kill, it would begin there again and write over what it had made."""
+    other = tmp_path / "other"
+    other.mkdir()
+    save(other / "x.pt", 3)
+    assert chosen(restore_file=str(other / "x.pt")) == "x.pt"
+    save(tmp_path / "checkpoint_last.pt", 9)
+    save(tmp_path / "checkpoint2.pt", 8)
+    with pytest.raises(UsageError, match="to go on with it omit --restore-file"):
+        chosen(restore_file=str(other / "x.pt"))
+    assert chosen(restore_file=str(tmp_path / "checkpoint2.pt")) == "checkpoint2.pt"  # back to it
+
+
+@pytest.mark.parametrize(("size", "seed", "warned"), [(2, 1, False), (3, 1, True), (2, 5, True)])
+def test_an_epoch_of_other_batches_is_said(caplog, size, seed, warned):
+    """Which of its sentences were read is not known then."""
+
+    def iterator(size, seed):
+        dataset = ListDataset(torch.arange(24))
+        return EpochBatchIterator(
+            dataset, torch.stack, torch.arange(24).view(-1, size).tolist(), seed=seed
+        )
+
+    first = iterator(2, 1)
+    next(first.next_epoch_itr())
+    second = iterator(size, seed)
+    second.load_state_dict(first.state_dict())
+    second.next_epoch_itr()
+    assert ("epoch 1 had 12 batches and seed 1" in caplog.text) == warned
 
 
 @pytest.mark.parametrize("save_dir", ["file", "file/below", "/proc/nowhere"])
