@@ -34,9 +34,6 @@ def agree_with_the_environment(call_main, cfg: FairseqConfig, main, **kwargs):
         require_processes(training, gpus)
         if gpus == 0 and training.distributed_backend == "nccl":  # the default, for GPUs alone
             training.distributed_backend = "gloo"
-        # Else the first process sends a checkpoint's flags to the others in a form that torch
-        # refuses to read unless told to run whatever it is sent.
-        cfg.checkpoint.load_checkpoint_on_all_dp_ranks = True
     try:
         return call_main(cfg, Main(main), **kwargs)
     except torch.multiprocessing.ProcessRaisedException as error:

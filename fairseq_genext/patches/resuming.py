@@ -147,7 +147,7 @@ def _choose(cfg, suffix: str) -> str | None:
     return newest.removesuffix(f"{suffix}.pt") + ".pt"
 
 
-def _on_master(trainer, choose):
+def on_master(trainer, choose):
     """What ``choose`` returns in the first process, in all; the others end if it raises."""
     if trainer.data_parallel_world_size == 1:
         return choose()
@@ -193,7 +193,7 @@ def go_on_from_the_newest_good_one(load, cfg, trainer, **kwargs):
             remove_parts(cfg.save_dir)
         return _choose(cfg, trainer.checkpoint_suffix)
 
-    newest = _on_master(trainer, choose)
+    newest = on_master(trainer, choose)
     flags = {}
     if newest is not None:
         flags = {"restore_file": newest, "finetune_from_model": None, "continue_once": None}

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 import torch
 from fairseq import checkpoint_utils
-from fairseq.distributed import utils as distributed_utils
 from fairseq.file_io import PathManager
 from fairseq.models import BaseFairseqModel
 from fairseq.trainer import Trainer
@@ -16,6 +15,7 @@ from fairseq_genext.modules.fitting import misfit, other_numbers
 from fairseq_genext.patches.checkpoints import architecture, require_known
 from fairseq_genext.patches.dictionaries import require_same_dictionaries
 from fairseq_genext.patches.patch import patch
+from fairseq_genext.patches.resuming import on_master
 
 WEIGHTS_ALONE = "--reset-optimizer --reset-lr-scheduler --reset-dataloader --reset-meters"
 # What torch's optimizers keep of every number of a parameter.
@@ -104,28 +104,20 @@ def resume(load, self, filename: str, reset_optimizer: bool = False, *args, **kw
     last = os.path.join(self.cfg.checkpoint.save_dir, f"checkpoint_last{self.checkpoint_suffix}.pt")
     if filename == last and not PathManager.exists(filename):
         return load(self, filename, reset_optimizer, *args, **kwargs)
-    told = None
-    if self.data_parallel_rank == 0:
-        try:
-            state = checkpoint_utils.load_checkpoint_to_cpu(filename)
-            told = (architecture(state["cfg"]), None)
-            require_position(filename, state, reset_optimizer)
-            if state.get("last_optimizer_state") is None and not reset_optimizer:
-                raise UsageError(
-                    f"{filename} was saved without the state of its optimizer "
-                    "(--no-save-optimizer-state), and training cannot go on from it; its weights "
-                    f"alone are taken with {WEIGHTS_ALONE}"
-                )
-            require_same_dictionaries(filename, state, self.task)
-        except UsageError as error:
-            told = (None, str(error).removeprefix("error: "))
-    if self.data_parallel_world_size > 1:
-        told = distributed_utils.broadcast_object(
-            told, src_rank=0, group=self.data_parallel_process_group, dist_device=self.device
-        )
-    holds, problem = told
-    if problem is not None:
-        raise UsageError(problem)
+
+    def checked() -> str | None:
+        state = checkpoint_utils.load_checkpoint_to_cpu(filename)
+        require_position(filename, state, reset_optimizer)
+        if state.get("last_optimizer_state") is None and not reset_optimizer:
+            raise UsageError(
+                f"{filename} was saved without the state of its optimizer "
+                "(--no-save-optimizer-state), and training cannot go on from it; its weights "
+                f"alone are taken with {WEIGHTS_ALONE}"
+            )
+        require_same_dictionaries(filename, state, self.task)
+        return architecture(state["cfg"])
+
+    holds = on_master(self, checked)
     with one_line(filename, holds, architecture(self.cfg)):
         extra_state = load(self, filename, reset_optimizer, *args, **kwargs)
         if not reset_optimizer:
