@@ -38,6 +38,14 @@ ARCHITECTURES = {
 }  # fmt: skip
 GANS = tuple(name for name in ARCHITECTURES if name.startswith("gan"))
 
+# One of fairseq's own, as small as it can be, and its training of one update.
+FAIRSEQ_LM = (
+    "--task", "language_modeling", "--arch", "transformer_lm", "--decoder-embed-dim", 8,
+    "--decoder-ffn-embed-dim", 8, "--decoder-layers", 1, "--decoder-attention-heads", 1,
+    "--tokens-per-sample", 64, "--sample-break-mode", "eos", "--criterion", "cross_entropy",
+    "--optimizer", "adam", "--batch-size", 300, "--max-update", 1, "--cpu",
+)  # fmt: skip
+
 
 def write_images(folder: Path) -> None:
     """Two kinds of small images; the last batch of an epoch has a single one."""

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from architectures import FAIRSEQ_LM as LM
 from command_line import parsed
 from commands import run
 from fairseq import checkpoint_utils, tasks
@@ -12,12 +13,6 @@ from fairseq import checkpoint_utils, tasks
 from fairseq_genext.errors import UsageError
 from fairseq_genext.patches.dictionaries import digests, require_same_dictionaries
 
-LM = (
-    "--task", "language_modeling", "--arch", "transformer_lm", "--decoder-embed-dim", 8,
-    "--decoder-ffn-embed-dim", 8, "--decoder-layers", 1, "--decoder-attention-heads", 1,
-    "--tokens-per-sample", 64, "--sample-break-mode", "eos", "--criterion", "cross_entropy",
-    "--optimizer", "adam", "--batch-size", 300, "--max-update", 1, "--cpu",
-)  # fmt: skip
 MT = (
     "--task", "translation", "--arch", "lstm_seq2seq_doc_tiny", "--criterion", "cross_entropy",
     "--optimizer", "fused_adamw", "--batch-size", 300, "--max-update", 1, "--cpu",

@@ -6,18 +6,13 @@ import shutil
 import struct
 
 import pytest
+from architectures import FAIRSEQ_LM as LM
 from command_line import parsed
 from commands import run
 from fairseq import tasks
 
 from fairseq_genext.errors import UsageError
 
-LM = (
-    "--task", "language_modeling", "--arch", "transformer_lm", "--decoder-embed-dim", 8,
-    "--decoder-ffn-embed-dim", 8, "--decoder-layers", 1, "--decoder-attention-heads", 1,
-    "--tokens-per-sample", 64, "--sample-break-mode", "eos", "--criterion", "cross_entropy",
-    "--optimizer", "adam", "--batch-size", 300, "--max-update", 1, "--cpu",
-)  # fmt: skip
 MT = ("--task", "translation", "--arch", "lstm_seq2seq_doc_tiny", *LM[-9:])
 
 
