@@ -31,6 +31,7 @@ from fairseq_genext.errors import (
 from fairseq_genext.models.embeddings import require_joined_dictionary
 from fairseq_genext.models.presets import preset
 from fairseq_genext.modules.arlm_encoder import ARLMEncoder
+from fairseq_genext.modules.gpt_block import GPTSettings
 from fairseq_genext.modules.gpt_decoder import GPTDecoder
 from fairseq_genext.modules.half_attention_decoder import HalfAttentionDecoder
 from fairseq_genext.modules.rnn import CELLS
@@ -174,12 +175,13 @@ def build_arlm(
     if cfg.arlm == "gpt":
         return GPTDecoder(
             dictionary,
-            embed_dim=cfg.encoder_embed_dim,
-            num_layers=cfg.encoder_layers,
-            num_heads=cfg.encoder_attention_heads,
-            ffn_dim=4 * cfg.encoder_embed_dim,
-            max_positions=cfg.max_source_positions + 1,  # and the start
-            dropout=cfg.dropout,
+            GPTSettings(
+                embed_dim=cfg.encoder_embed_dim,
+                num_layers=cfg.encoder_layers,
+                num_heads=cfg.encoder_attention_heads,
+                max_positions=cfg.max_source_positions + 1,  # and the start
+                dropout=cfg.dropout,
+            ),
             embed_tokens=embed_tokens,
         )
     return RNNDecoder(

@@ -5,6 +5,8 @@ tanh form, tied embeddings, weights from N(0, 0.02) with the projections back in
 stream scaled by 1 / sqrt(2 * layers). For a block with input x:
 
     x = x + attention(layer_norm(x)),   x = x + mlp(layer_norm(x))
+
+What later models do otherwise is a flag each; the presets ``gpt_doc_modern…`` set them.
 """
 
 from dataclasses import dataclass, field
@@ -14,11 +16,19 @@ from fairseq.models import FairseqLanguageModel, register_model, register_model_
 
 from fairseq_genext.errors import (
     UsageError,
+    flag,
+    require_choice,
     require_divisible,
     require_positive,
     require_probability,
 )
 from fairseq_genext.models.presets import preset
+from fairseq_genext.modules.gpt_block import (
+    ACTIVATIONS,
+    NORMALIZATIONS,
+    POSITIONS,
+    GPTSettings,
+)
 from fairseq_genext.modules.gpt_decoder import GPTDecoder
 
 
@@ -38,12 +48,39 @@ class GPTDocConfig(FairseqDataclass):
     dropout: float = field(
         default=0.1, metadata={"help": "dropout on embeddings, attention weights and residuals"}
     )
+    decoder_kv_heads: int = field(
+        default=0,
+        metadata={
+            "help": "heads of keys and values, which must divide --decoder-attention-heads; 0 "
+            "means as many (grouped-query attention)"
+        },
+    )
+    positions: str = field(default="learned", metadata={"help": "learned or rotary"})
+    normalization: str = field(
+        default="layer", metadata={"help": "layer or rms (of layer norm without mean and bias)"}
+    )
+    qk_norm: bool = field(
+        default=False, metadata={"help": "normalise queries and keys, head by head (RMSNorm)"}
+    )
+    activation_fn: str = field(
+        default="gelu", metadata={"help": "of the MLP: gelu (in its tanh form), relu2 or swiglu"}
+    )
+    no_biases: bool = field(
+        default=False, metadata={"help": "leave biases out of linear layers and layer norms"}
+    )
+    untie_embeddings: bool = field(
+        default=False, metadata={"help": "give the output layer weights of its own"}
+    )
     checkpoint_activations: bool = field(
         default=False,
         metadata={
             "help": "keep each block's input alone for the backward pass and compute the rest "
             "again: less memory, a third more time"
         },
+    )
+    compile: bool = field(
+        default=False,
+        metadata={"help": "compile the blocks (torch.compile): a slower start, faster updates"},
     )
 
 
@@ -67,24 +104,39 @@ class GPTDoc(FairseqLanguageModel):
         )
         require_divisible(cfg, "decoder_embed_dim", "decoder_attention_heads")
         require_probability(cfg, "dropout")
-        if cfg.decoder_ffn_embed_dim < 0:
-            raise UsageError(
-                f"--decoder-ffn-embed-dim is {cfg.decoder_ffn_embed_dim}; it must be 0 or greater"
-            )
+        require_choice(cfg, "positions", POSITIONS)
+        require_choice(cfg, "normalization", NORMALIZATIONS)
+        require_choice(cfg, "activation_fn", ACTIVATIONS)
+        for name in ("decoder_ffn_embed_dim", "decoder_kv_heads"):
+            if getattr(cfg, name) < 0:
+                raise UsageError(f"{flag(name)} is {getattr(cfg, name)}; it must be 0 or greater")
+        if cfg.decoder_kv_heads > 0:
+            require_divisible(cfg, "decoder_attention_heads", "decoder_kv_heads")
         if len(task.source_dictionary) != len(task.target_dictionary):
             raise UsageError("--output-dictionary-size: gpt_doc reads and writes the same words")
-        return cls(
-            GPTDecoder(
-                task.target_dictionary,
-                embed_dim=cfg.decoder_embed_dim,
-                num_layers=cfg.decoder_layers,
-                num_heads=cfg.decoder_attention_heads,
-                ffn_dim=cfg.decoder_ffn_embed_dim or 4 * cfg.decoder_embed_dim,
-                max_positions=cfg.max_target_positions,
-                dropout=cfg.dropout,
-                checkpoint_activations=cfg.checkpoint_activations,
-            )
+        settings = GPTSettings(
+            embed_dim=cfg.decoder_embed_dim,
+            num_layers=cfg.decoder_layers,
+            num_heads=cfg.decoder_attention_heads,
+            max_positions=cfg.max_target_positions,
+            dropout=cfg.dropout,
+            ffn_dim=cfg.decoder_ffn_embed_dim,
+            kv_heads=cfg.decoder_kv_heads,
+            positions=cfg.positions,
+            normalization=cfg.normalization,
+            qk_norm=cfg.qk_norm,
+            activation=cfg.activation_fn,
+            biases=not cfg.no_biases,
+            tied=not cfg.untie_embeddings,
+            checkpoint_activations=cfg.checkpoint_activations,
+            compile=cfg.compile,
         )
+        if settings.positions == "rotary" and settings.head_dim % 2 != 0:
+            raise UsageError(
+                f"--positions rotary turns pairs of numbers, and a head has {settings.head_dim}: "
+                "choose another --decoder-embed-dim or --decoder-attention-heads"
+            )
+        return cls(GPTDecoder(task.target_dictionary, settings))
 
 
 @register_model_architecture("gpt_doc", "gpt_doc_tiny")
@@ -139,3 +191,37 @@ def gpt_doc_gpt2_large(args) -> None:
 def gpt_doc_gpt2_xl(args) -> None:
     """GPT-2 XL, 1.56 billion parameters."""
     preset(args, decoder_layers=48, decoder_embed_dim=1600, decoder_attention_heads=25)
+
+
+def modern(args, **values) -> None:
+    """What language models of the 2020s have in common, and sizes of one's own."""
+    preset(
+        args,
+        positions="rotary",
+        normalization="rms",
+        qk_norm=True,
+        activation_fn="swiglu",
+        no_biases=True,
+        untie_embeddings=True,
+        **values,
+    )
+
+
+@register_model_architecture("gpt_doc", "gpt_doc_modern")
+def gpt_doc_modern(args) -> None:
+    """GPT-2 small's width and depth in modern blocks."""
+    modern(args)
+
+
+@register_model_architecture("gpt_doc", "gpt_doc_modern_tiny")
+def gpt_doc_modern_tiny(args) -> None:
+    """For tests: 2 layers of 32, and a head of keys and values for each two of queries."""
+    modern(args, decoder_kv_heads=1)
+    gpt_doc_tiny(args)
+
+
+@register_model_architecture("gpt_doc", "gpt_doc_modern_mini")
+def gpt_doc_modern_mini(args) -> None:
+    """Sentences on a CPU: 4 layers of 256."""
+    modern(args)
+    gpt_doc_mini(args)

@@ -2,6 +2,7 @@
 
 from fairseq_genext.errors import require_divisible, require_positive
 from fairseq_genext.gan.generators.noise import NoisyDecoder
+from fairseq_genext.modules.gpt_block import GPTSettings
 from fairseq_genext.modules.gpt_decoder import GPTDecoder
 
 
@@ -29,10 +30,12 @@ class GPTGenerator(NoisyDecoder, GPTDecoder):
             dictionary,
             noise_input=cfg.noise_input,
             noise_dim=cfg.noise_dim,
-            embed_dim=cfg.generator_embed_dim,
-            num_layers=cfg.generator_layers,
-            num_heads=cfg.generator_heads,
-            ffn_dim=cfg.generator_hidden_dim,
-            max_positions=cfg.max_target_positions,
-            dropout=cfg.generator_dropout,
+            settings=GPTSettings(
+                embed_dim=cfg.generator_embed_dim,
+                num_layers=cfg.generator_layers,
+                num_heads=cfg.generator_heads,
+                ffn_dim=cfg.generator_hidden_dim,
+                max_positions=cfg.max_target_positions,
+                dropout=cfg.generator_dropout,
+            ),
         )
