@@ -24,6 +24,20 @@ LANGUAGE_MODELS = {
         decoder_attention_heads=3,
         max_target_positions=16,
     ),
+    "gpt_doc-modern": GPTDocConfig(
+        _name="gpt_doc",
+        decoder_layers=2,
+        decoder_embed_dim=24,
+        decoder_attention_heads=4,
+        decoder_kv_heads=2,
+        max_target_positions=16,
+        positions="rotary",
+        normalization="rms",
+        qk_norm=True,
+        activation_fn="swiglu",
+        no_biases=True,
+        untie_embeddings=True,
+    ),
     **{
         f"rnn_lm-{cell}": RNNLMConfig(
             _name="rnn_lm",

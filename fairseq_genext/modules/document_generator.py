@@ -6,12 +6,13 @@ length that was asked for.
 """
 
 import torch
-from fairseq.sequence_generator import SequenceGenerator
 from torch import Tensor
 
+from fairseq_genext.modules.sampling_generator import SamplingGenerator
 
-class DocumentGenerator(SequenceGenerator):
-    """As ``SequenceGenerator``; every text is as long as ``--max-len-a``, ``--max-len-b`` and the
+
+class DocumentGenerator(SamplingGenerator):
+    """As ``SamplingGenerator``; every text is as long as ``--max-len-a``, ``--max-len-b`` and the
     model's positions allow.
 
     ``<s>``, which no text holds, is what ends a hypothesis inside the search. It is forbidden

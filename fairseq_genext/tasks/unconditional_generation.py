@@ -30,6 +30,7 @@ from fairseq_genext.errors import UsageError
 from fairseq_genext.modules.document_generator import DocumentGenerator
 from fairseq_genext.modules.forced_sampling import ForcedSampling
 from fairseq_genext.modules.samplers import Samples, ancestral, unroll
+from fairseq_genext.modules.sampling_generator import SamplingGenerator
 from fairseq_genext.tasks.validation_samples import (
     SAMPLED_AT_ONCE,
     ValidationSamples,
@@ -152,8 +153,7 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             )
         if getattr(args, "print_alignment", None):
             raise UsageError("--print-alignment: text from nothing has no source to align with")
-        if self.length.through_ends:
-            kwargs["seq_gen_cls"] = DocumentGenerator
+        kwargs["seq_gen_cls"] = DocumentGenerator if self.length.through_ends else SamplingGenerator
         generator = super().build_generator(models, args, *others, **kwargs)
         if isinstance(getattr(generator, "search", None), search.Sampling):
             generator.search = ForcedSampling(
