@@ -55,7 +55,7 @@ def test_samples_are_those_of_fairseq(name, flags, prompts, dictionary):
             )
             torch.testing.assert_close(our["score"], other["score"], rtol=1e-4, atol=1e-4)
     lengths = {len(hypothesis["tokens"]) for hypothesis in ours}
-    assert len(lengths) > 1
+    assert len(lengths) > 1 or flags
 
 
 def test_what_all_prompts_have_is_read_at_once(dictionary):
