@@ -45,6 +45,6 @@ import sys
 from pathlib import Path
 
 # argv[0] is -m while Python looks for a module to run, as in `python -m fairseq_genext.data.bible`.
-# Such a command imports what it needs, and starts at once where it only reads text.
-if Path(sys.argv[0]).name not in ("-m", "genext-evaluate"):
+# Such a command, as genext-… too, imports what it needs: one that only reads text starts at once.
+if not Path(sys.argv[0]).name.startswith(("-m", "genext-")):
     from fairseq_genext import plugin  # noqa: F401

@@ -6,7 +6,6 @@ It can be done only where the plugin is imported before fairseq, as by ``import 
 the commands of ``commands.py``; ``--user-dir`` comes too late.
 """
 
-import gc
 import importlib
 import sys
 import types
@@ -35,13 +34,8 @@ def import_fairseq() -> None:
         return
     deferred = {name: Deferred(name) for name in DEFERRED if name not in sys.modules}
     sys.modules.update(deferred)
-    # Nothing that is imported becomes garbage, and looking for it takes a sixth of the time.
-    collecting = gc.isenabled()
-    gc.disable()
     try:
         importlib.import_module("fairseq")
     finally:
         for name in deferred:
             del sys.modules[name]
-        if collecting:
-            gc.enable()
