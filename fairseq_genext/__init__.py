@@ -33,6 +33,7 @@ The other rooms:
 - ``data/``: data sets of noise and images, and commands that write corpora
 - ``evaluation/``: commands that sample, measure and report; it knows nothing of training
 - ``flops.py``: the floating-point operations of a training update
+- ``commands.py``: fairseq's commands with the plugin loaded, which start in half the time
 - ``plugin.py`` registers all of it; ``patches/`` is what it changes in fairseq's own commands, and
   ``precision.py`` how torch multiplies
 - ``files.py`` and ``errors.py`` read text and say what is wrong in one line
@@ -41,8 +42,9 @@ The other rooms:
 """
 
 import sys
+from pathlib import Path
 
 # argv[0] is -m while Python looks for a module to run, as in `python -m fairseq_genext.data.bible`.
-# Such a command imports what it needs, and starts at once where it only reads text.
-if sys.argv[0] != "-m":
+# Such a command, as genext-… too, imports what it needs: one that only reads text starts at once.
+if not Path(sys.argv[0]).name.startswith(("-m", "genext-")):
     from fairseq_genext import plugin  # noqa: F401

@@ -1,6 +1,10 @@
 """Registers all that the package adds to fairseq; see the table in the package's own docstring."""
 
-from fairseq_genext import patches, precision  # noqa: F401  importing applies the patches
+from fairseq_genext import light_fairseq
+
+light_fairseq.import_fairseq()
+
+from fairseq_genext import patches, precision  # noqa: E402, F401  importing applies the patches
 
 precision.apply()
 

@@ -41,9 +41,8 @@ SCRIPTS = {
 # Whether there is a GPU is otherwise found out by starting CUDA, and then no fork can use it.
 os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
 _server = multiprocessing.get_context("forkserver")
-# Every torch optimizer imports torch._dynamo when it is made, which takes twice as long as a short
-# training. The plugin is left out: --user-dir has to import it, as it does for users.
-_server.set_forkserver_preload([*SCRIPTS.values(), "torch._dynamo"])
+# The plugin is left out: --user-dir has to import it, as it does for users.
+_server.set_forkserver_preload([*SCRIPTS.values()])
 
 
 @dataclass

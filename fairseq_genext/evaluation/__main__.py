@@ -19,7 +19,6 @@ from tabulate import tabulate
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import command
-from fairseq_genext.evaluation.metrics.lm_score import ScoringLM, lm_scores
 from fairseq_genext.evaluation.metrics.text_metrics import TextMetrics, add_text_flags
 from fairseq_genext.evaluation.tables import TEXT_FIGURES, figure_text
 from fairseq_genext.files import read_tokens
@@ -122,8 +121,10 @@ def main() -> None:
     args = parse_arguments()
     metrics = TextMetrics.of_flags(args, args.pieces, args.encoder)
     columns = read_columns(args.samples, metrics)
+    if args.scorer or args.reverse_scorers:  # fairseq takes seconds to import
+        from fairseq_genext.evaluation.metrics.lm_score import ScoringLM, lm_scores
 
-    def scoring(checkpoint: str | None) -> ScoringLM | None:
+    def scoring(checkpoint: str | None) -> "ScoringLM | None":
         return ScoringLM(checkpoint, args.scorer_data, args.pieces) if checkpoint else None
 
     scorer = scoring(args.scorer)
