@@ -45,9 +45,9 @@ GROUP = mapping(
     rounds=(WHOLE | None, None),
 )  # fmt: skip
 SIDE = mapping(
-    run=str, plugin=(bool, False), flags=(str, ""), generate=(str, ""), spec=NAMED, only=(Any, True),
-    needs=(Literal["nanogpt", "textgan", "transformers"] | None, None), note=TEXT,
-    environment=(dict[str, str], {}), work=(dict[str, WHOLE], {}),
+    run=str, plugin=(bool, False), flags=(str, ""), generate=(str, ""), spec=NAMED,
+    only=(Any, True), needs=(Literal["nanogpt", "textgan", "transformers"] | None, None),
+    note=TEXT, environment=(dict[str, str], {}), work=(dict[str, WHOLE], {}),
     precision=(Literal["float32", "bfloat16"], "float32"),
 )  # fmt: skip
 MISSING = {

@@ -152,7 +152,7 @@ def fairseq_flags(spec: dict, key: str = "flags") -> list[str]:
 
 
 def run_generate(pace: Pace, spec: dict) -> None:
-    """fairseq-generate's search with fresh weights; a unit is a token, or a sentence of a source."""
+    """fairseq-generate's search with fresh weights; a unit is a token or a sentence."""
     from fairseq import options, tasks, utils
     from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 

@@ -14,6 +14,7 @@ from fairseq_genext.files import read_json
 from fairseq_genext.utilisation import peak_flops
 
 PARTS = ("data", "forward", "backward", "clipping", "optimizer", "logging")
+TRAINS = ("train", "nanogpt_train", "textgan")
 PRODUCT = "matrix product, "
 EXPLANATION = (
     "Model-flop utilisation is 6 operations a multiplied parameter and token and those of "
@@ -65,6 +66,7 @@ def rows_of(records: list[dict]) -> tuple[list[dict], list[str]]:
                 row = figures_of(record, kind)
                 row |= {key: record[key] for key in ("shape", "side", "values")} | {"kind": kind}
                 row["pass"] = row["ms"] * record["work"][kind]
+                row["trains"] = record["spec"]["run"] in TRAINS
                 precision = record["spec"]["precision"]
                 peak = products.get((record["shape"], precision))
                 peak = peak or peak_flops(record["setup"]["device"], precision)
@@ -83,6 +85,7 @@ def spread(values: list[float], decimals: int) -> str:
 def main_table(rows: list[dict], unit: str) -> pd.DataFrame:
     """Speed of every shape and side."""
     ours = rows[0]["side"]
+    of_what = "an update" if rows[0]["trains"] else "a batch"
     turns = any(row["kind"] != "update" for row in rows)
     shown = [
         {
@@ -101,7 +104,7 @@ def main_table(rows: list[dict], unit: str) -> pd.DataFrame:
         for row in rows
     ]
     headings = {
-        "shape": "", "kind": "turns", "side": "side", "ms": "ms" if turns else "ms an update",
+        "shape": "", "kind": "turns", "side": "side", "ms": "ms" if turns else f"ms {of_what}",
         "ms_range": "from … to", "rate": f"{unit}s/s", "range": "from … to",
         "times": f"{ours} is … times as fast", "utilisation": "model-flop utilisation",
         "memory": "peak memory, MiB", "start": "start, processor s",
