@@ -6,13 +6,14 @@ the device. What is computed twice, as with ``--checkpoint-activations``, does n
 
 from torch import nn
 
-# Dense peaks in 10^12 operations a second, of a device's name and the precision of its factors,
-# from NVIDIA's data sheets: V100 (2020), T4 (2019), A10, A30, A40, A100 (2021), L4, L40S (2023),
-# H100 and H200 (2024), B200 (2025); RTX 3090 and 4090 from the architectures' white papers. Longer
-# names come first. float32 is what CUDA cores do, tf32 what tensor cores make of it.
+# Dense peaks in 10^12 operations a second by a device's name and the precision of its factors, from
+# NVIDIA's data sheets: V100 (2020), T4 (2019), A10, A30, A40, A100 (2021), L4, L40S (2023), H100,
+# H200 (2024), B200 (2025). Longer names come first. float32 is what CUDA cores do, tf32 what tensor
+# cores make of it.
 PEAKS = {
     "H100 PCIe": {"bfloat16": 756, "tf32": 378, "float32": 51},
     "H100 NVL": {"bfloat16": 835, "tf32": 417, "float32": 60},
+    "H200 NVL": {"bfloat16": 835, "tf32": 417, "float32": 60},
     "B200": {"bfloat16": 2250, "tf32": 1125, "float32": 75},
     "H200": {"bfloat16": 989, "tf32": 494, "float32": 67},
     "H100": {"bfloat16": 989, "tf32": 494, "float32": 67},
@@ -22,11 +23,12 @@ PEAKS = {
     "A30": {"bfloat16": 165, "tf32": 82, "float32": 10.3},
     "A10": {"bfloat16": 125, "tf32": 62.5, "float32": 31.2},
     "L4": {"bfloat16": 121, "tf32": 60, "float32": 30.3},
-    "RTX 4090": {"bfloat16": 165.2, "tf32": 82.6, "float32": 82.6},
-    "RTX 3090": {"bfloat16": 71, "tf32": 35.6, "float32": 35.6},
+    "V100 PCIE": {"float16": 112, "float32": 14},
     "V100": {"float16": 125, "float32": 15.7},
     "T4": {"float16": 65, "float32": 8.1},
 }
+# What a precision is computed in where a device does not have it.
+INSTEAD = {"float16": "bfloat16", "tf32": "float32"}
 
 
 def peak_flops(device: str, precision: str) -> float | None:
@@ -37,35 +39,36 @@ def peak_flops(device: str, precision: str) -> float | None:
         precision: of the factors: bfloat16, float16, tf32 or float32.
     """
     words = device.replace("-", " ").split()
+    if "MIG" in words:  # a slice of a GPU has its name
+        return None
     for name, peaks in PEAKS.items():
-        if all(part in words for part in name.split()):
-            # Half precisions are equally fast, where there are both.
-            peak = peaks.get(precision, peaks.get("bfloat16") if precision == "float16" else None)
-            return None if peak is None else peak * 1e12
+        if set(name.split()) <= set(words):
+            peak = peaks.get(precision, peaks.get(INSTEAD.get(precision, "")))
+            return peak and peak * 1e12
     return None
 
 
 def multiplied_parameters(decoder: nn.Module) -> int:
-    """Elements of the matrices that every token is multiplied with; tied ones count once.
+    """Elements of the matrices that every token is multiplied with.
 
     Embeddings are looked up, not multiplied, except where they are the output layer too.
     """
-    tables = {id(m.weight): m.weight for m in decoder.modules() if isinstance(m, nn.Embedding)}
-    matrices = [p for p in decoder.parameters() if p.dim() > 1]
-    within = sum(p.numel() for p in matrices if id(p) not in tables)
-    words = decoder.embed_tokens.num_embeddings
-    if any(p.size(0) == words for p in matrices if id(p) not in tables):
-        return within
-    return within + decoder.embed_tokens.weight.numel()
+    tables = {id(part) for part in decoder.modules() if isinstance(part, nn.Embedding)}
+    matrices = {
+        id(weight): weight.numel()
+        for part in decoder.modules()
+        if id(part) not in tables
+        for weight in part.parameters(recurse=False)
+        if weight.dim() > 1
+    }
+    return sum(matrices.values())
 
 
 def attention_width(decoder: nn.Module) -> int:
-    """The sum over its attention layers of the width of all heads; 0 for a recurrent decoder."""
+    """The width of the heads of all attention layers together; 0 for a recurrent decoder."""
     layers = getattr(decoder, "blocks", getattr(decoder, "layers", ()))
-    attends = [
-        layer for layer in layers if hasattr(layer, "attention") or hasattr(layer, "self_attn")
-    ]
-    return len(attends) * decoder.embed_tokens.embedding_dim
+    attend = [x for x in layers if hasattr(x, "attention") or hasattr(x, "self_attn")]
+    return len(attend) * decoder.embed_tokens.embedding_dim
 
 
 def flops_per_token(decoder: nn.Module, length: float) -> float:

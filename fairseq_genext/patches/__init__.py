@@ -27,5 +27,6 @@ from fairseq_genext.patches import (  # noqa: F401
     stopping,
     text,
     trained_task,
+    training_figures,
     weights,
 )
