@@ -118,9 +118,9 @@ def utilisation_of(trainer: Trainer) -> Callable[[float, float], float] | None:
 @patch(Trainer, "_reduce_and_log_stats")
 def log_utilisation(log_stats, self, logging_outputs, sample_size, grad_norm=None):
     """The figures of an update or, without ``grad_norm``, of a batch of validation."""
-    logged = log_stats(self, logging_outputs, sample_size, grad_norm)
-    if not hasattr(self, "seconds_at_peak"):
+    if not hasattr(self, "seconds_at_peak"):  # before a clock starts
         self.seconds_at_peak = utilisation_of(self)
+    logged = log_stats(self, logging_outputs, sample_size, grad_norm)
     tokens, texts = (
         sum(log.get(name, 0) for log in logging_outputs) for name in ("ntokens", "nsentences")
     )

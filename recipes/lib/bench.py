@@ -168,8 +168,9 @@ def measure(sides: dict[str, dict], rounds: int, seconds: float, logs: Path) -> 
             if not work:
                 least = worker.ask(1)[clock]
                 work = {"update": min(MOST_UPDATES, max(1, round(seconds / least)))}
-            for updates in work.values():  # caches warm up
-                worker.ask(updates if side["work"] else 1)
+            elif work != {"update": 1}:
+                for updates in work.values():  # caches warm up
+                    worker.ask(updates)
             workers[name] = worker
             found[name] = {"setup": setup, "clock": clock, "work": work, "rounds": []}
         for number in range(rounds):
@@ -184,9 +185,9 @@ def measure(sides: dict[str, dict], rounds: int, seconds: float, logs: Path) -> 
                 )
                 print(f"round {number + 1}: {name}: {told}", file=sys.stderr, flush=True)
         for name, worker in workers.items():
-            work = found[name]["work"]
-            last = {kind: worker.ask(updates, parts=True) for kind, updates in work.items()}
-            found[name]["parts"] = last
+            if worker.spec["run"] in ("train", "nanogpt_train"):
+                work = found[name]["work"].items()
+                found[name]["parts"] = {kind: worker.ask(n, parts=True) for kind, n in work}
     return found
 
 
@@ -298,7 +299,7 @@ def measure_group(name: str, group: dict, flags: dict, args: argparse.Namespace)
                 product = {**next(iter(sides.values())), "spec": spec, "work": {}}
                 sides[f"matrix product, {precision}"] = product
             print(f"== {where}: {', '.join(sides)}", file=sys.stderr, flush=True)
-            rounds = min(args.rounds, group.get("rounds", args.rounds))
+            rounds = min(args.rounds, values.get("rounds", group.get("rounds", args.rounds)))
             found = measure(sides, rounds, args.seconds, args.output / "logs")
         for side, cost in found.items():
             record = {"group": name, "shape": shape, "values": values, "side": side}
