@@ -37,6 +37,9 @@ from fairseq_genext.errors import UsageError  # noqa: E402
 from fairseq_genext.files import write_whole  # noqa: E402
 from fairseq_genext.precision import VARIABLE  # noqa: E402
 
+RUNS = (
+    "train", "generate", "nanogpt_train", "nanogpt_sample", "huggingface", "textgan",
+)  # fmt: skip
 FILE = mapping(title=str, notes=(list[str], []), flags=(dict[str, str], {}), groups=FULL)
 DATA = mapping(words=WHOLE, lines=WHOLE, length=WHOLE, fixed=(bool, False), pairs=(bool, False))
 GROUP = mapping(
@@ -45,7 +48,7 @@ GROUP = mapping(
     rounds=(WHOLE | None, None),
 )  # fmt: skip
 SIDE = mapping(
-    run=str, plugin=(bool, False), flags=(str, ""), generate=(str, ""), spec=NAMED,
+    run=Literal[RUNS], plugin=(bool, False), flags=(str, ""), generate=(str, ""), spec=NAMED,
     only=(Any, True), needs=(Literal["nanogpt", "textgan", "transformers"] | None, None),
     note=TEXT, environment=(dict[str, str], {}), work=(dict[str, WHOLE], {}),
     precision=(Literal["float32", "bfloat16"], "float32"),
@@ -374,4 +377,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("stopped; speed.json has the groups that were done", file=sys.stderr)
+        sys.exit(130)

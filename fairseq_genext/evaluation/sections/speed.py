@@ -87,6 +87,7 @@ def main_table(rows: list[dict], unit: str) -> pd.DataFrame:
     ours = rows[0]["side"]
     of_what = "an update" if rows[0]["trains"] else "a batch"
     turns = any(row["kind"] != "update" for row in rows)
+    alone = all(row["side"] == ours for row in rows)
     shown = [
         {
             "shape": row["shape"],
@@ -96,7 +97,7 @@ def main_table(rows: list[dict], unit: str) -> pd.DataFrame:
             "ms_range": None if turns else spread(row["ms_values"], 1),
             "rate": row["rate"] or None if not turns else None,
             "range": spread(row["rate_values"], 0) if row["rate"] and not turns else None,
-            "times": row["times"],
+            "times": None if alone else row["times"],
             "utilisation": f"{row['utilisation']:.0%}" if "utilisation" in row else None,
             "memory": row["peak_memory_mib"],
             "start": row["start_processor_seconds"],
@@ -147,7 +148,9 @@ def draw(panels: dict[str, tuple[str, list[dict]]], path: Path) -> None:
             for line, figure in enumerate(("units/s", "peak memory, MiB")):
                 axes = grid[line][column]
                 table.pivot(index="x", columns="side", values=figure).plot(ax=axes, style="o-")
-                axes.set(xscale="log", yscale="log", xlabel=quantity, ylabel=figure)
+                axes.set(xscale="log", xlabel=quantity, ylabel=figure, ylim=(0, None))
+                axes.set_xticks(sorted(set(table["x"])), sorted(set(table["x"])), minor=False)
+                axes.set_xticks([], minor=True)
                 axes.set_title(title if line == 0 else "", fontsize=9)
 
 
@@ -155,11 +158,11 @@ def findings(title: str, rows: list[dict]) -> list[tuple[str, str]]:
     """How the first side of a group does against the others."""
     others = [row for row in rows if row["side"] != rows[0]["side"]]
     told = [
-        f"{row['times']:.2f} times {row['side']}"
+        f"{row['times']:.2f} times as fast as {row['side']}"
         + (f" ({row['shape']}{'' if row['kind'] == 'update' else ', ' + row['kind']})")
         for row in others
     ]
-    return [(title, f"{rows[0]['side']} has the speed of {'; '.join(told)}.")] if told else []
+    return [(title, f"{rows[0]['side']} is {'; '.join(told)}.")] if told else []
 
 
 def machine_lines(found: dict) -> list[tuple[str, str]]:
