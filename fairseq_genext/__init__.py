@@ -32,7 +32,8 @@ The other rooms:
   each (generators, discriminators, losses, estimators), and its schedule
 - ``data/``: data sets of noise and images, and commands that write corpora
 - ``evaluation/``: commands that sample, measure and report; it knows nothing of training
-- ``flops.py``: the floating-point operations of a training update
+- ``flops.py``: the floating-point operations of a training update; ``utilisation.py``: the share
+  of a GPU's peak that they are
 - ``plugin.py`` registers all of it; ``patches/`` is what it changes in fairseq's own commands, and
   ``precision.py`` how torch multiplies
 - ``files.py`` and ``errors.py`` read text and say what is wrong in one line
