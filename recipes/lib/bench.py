@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
 # As for compare.py: the package leaves out fairseq, whose classes for data alone are needed.
 sys.argv[0] = "-m"
@@ -69,7 +70,6 @@ def write_data(folder: Path, words: int, lines: int, length: int, fixed: bool, p
     Lengths are ``length``, or uniform from half to one and a half times that. What text says costs
     nothing.
     """
-    import torch
     from fairseq.data import Dictionary
     from fairseq.data.indexed_dataset import make_builder
 
@@ -171,7 +171,7 @@ def measure(sides: dict[str, dict], rounds: int, seconds: float, logs: Path) -> 
             if not work:
                 least = worker.ask(1)[clock]
                 work = {"update": min(MOST_UPDATES, max(1, round(seconds / least)))}
-            elif work != {"update": 1}:
+            elif set(work.values()) != {1}:
                 for updates in work.values():  # caches warm up
                     worker.ask(updates)
             workers[name] = worker
@@ -264,14 +264,17 @@ def prepare(side: dict, names: dict, where: str, data: Path, args: argparse.Name
     """A side as ``measure`` takes it."""
     parts = {key: render(side[key], names, f"{where}.{key}") for key in side if key != "note"}
     folder = data / "nanogpt" if side["run"] == "nanogpt_train" else data
-    spec = {"run": side["run"], "data": str(folder), "precision": side["precision"], "name": where}
+    precision, matmul = side["precision"], "highest"
+    if args.cuda and precision == "float32" and (side["plugin"] or side["run"] == "nanogpt_train"):
+        precision, matmul = "tf32", "high"  # which nanoGPT asks for
+    spec = {"run": side["run"], "data": str(folder), "precision": precision, "name": where}
     spec |= {"unit": names["unit"], "flags": parts["flags"], "generate": parts["generate"]}
     spec |= {"scratch": str(data / "scratch"), **parts["spec"]}
     if side["plugin"]:
         spec["plugin"] = str(PROJECT / "fairseq_genext")
     if side.get("needs") in CHECKOUT_FILES:
         spec["checkout"] = str(getattr(args, side["needs"]).resolve())
-    environment = {"OMP_NUM_THREADS": str(args.threads), VARIABLE: "highest"}
+    environment = {"OMP_NUM_THREADS": str(args.threads), VARIABLE: matmul}
     environment |= {"PYTHONPATH": "", **parts["environment"]}
     return {"spec": spec, "environment": environment, "work": parts["work"]}
 
@@ -346,7 +349,7 @@ def main() -> None:
         if folder is not None and not (folder / file).is_file():
             raise UsageError(f"--{name} {folder} has no {file}; {MISSING[name]}")
     entries = read_file(args.file or EXPERIMENTS / "bench.yaml")
-    args.cuda = any(Path("/dev").glob("nvidia[0-9]*"))
+    args.cuda = torch.cuda.is_available()
     groups = {
         name: group
         for name, group in chosen(entries["groups"], args.only).items()
