@@ -21,6 +21,7 @@ adversarial_image         --criterion          criterions/adversarial_image.py
 sequence_mean_cross_entropy --criterion        criterions/sequence_mean_cross_entropy.py
 dbam                      --criterion          criterions/dbam.py
 fused_adamw               --optimizer          optim/fused_adamw.py
+muon                      --optimizer          optim/muon.py
 two_player_adamw          --optimizer          optim/two_player_adamw.py
 sample_bleu, self_bleu    --scoring            scorers.py
 bleu_chrf                 --scoring            scorers.py
@@ -32,8 +33,9 @@ The other rooms:
   each (generators, discriminators, losses, estimators), and its schedule
 - ``data/``: data sets of noise and images, and commands that write corpora
 - ``evaluation/``: commands that sample, measure and report; it knows nothing of training
-- ``flops.py``: the floating-point operations of a training update
 - ``commands.py``: fairseq's commands with the plugin loaded, which start in half the time
+- ``flops.py``: the floating-point operations of a training update; ``utilisation.py``: the share
+  of a GPU's peak that they are
 - ``plugin.py`` registers all of it; ``patches/`` is what it changes in fairseq's own commands, and
   ``precision.py`` how torch multiplies
 - ``files.py`` and ``errors.py`` read text and say what is wrong in one line

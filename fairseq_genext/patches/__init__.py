@@ -12,6 +12,7 @@ from fairseq_genext.patches import (  # noqa: F401
     data_parallel,
     dictionaries,
     diverse_beam,
+    embeddings,
     exact_resume,
     finite,
     flags,
@@ -29,5 +30,6 @@ from fairseq_genext.patches import (  # noqa: F401
     stopping,
     text,
     trained_task,
+    training_figures,
     weights,
 )

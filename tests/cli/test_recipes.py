@@ -6,7 +6,8 @@ import re
 
 import numpy as np
 import pytest
-from commands import run_recipe
+import yaml
+from commands import RECIPES, run_recipe
 from conftest import SIZES
 
 from fairseq_genext.data.digits import write
@@ -126,3 +127,53 @@ def test_image_gan(tmp_path):
     assert "Fréchet distance" in page and "noise of two classes" in page
     html = (tmp_path / "out/report/report.html").read_text()
     assert html.count("data:image/png") >= len(points) + 1
+
+
+FEW = {"training": (0, 2, 3), "sampling": (0,)}
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [FEW, pytest.param(FEW | {"sampling": (0, 1), "gan": (0,)}, marks=pytest.mark.full)],
+    ids=["few", "more"],
+)
+def test_bench(tmp_path, chosen):
+    """Sides of several kinds on models of a few numbers."""
+    entries = yaml.safe_load((RECIPES / "experiments" / "bench.yaml").read_text())
+    groups = entries["groups"] = {name: entries["groups"][name] for name in chosen}
+    turns = {"discriminator": 2, "generator": 1}
+    small = {"layers": 1, "width": 16, "heads": 2, "length": 8, "batch": 2, "new": 4, **turns}
+    for name, sides in chosen.items():
+        every = list(groups[name]["sides"].items())
+        groups[name]["sides"] = dict(every[number] for number in sides)
+        groups[name]["shapes"] = {"small": small}
+        groups[name]["data"] |= {"words": 30, "lines": 40}
+    if "gan" in groups:
+        groups["gan"]["sides"]["gan_doc"] |= {"work": turns}
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(entries, sort_keys=False))
+    argv = ("small.yaml", "--rounds", 2, "--seconds", 0.01)
+    figures, page, _ = report_of("bench.sh", tmp_path, *argv)
+    measured = {
+        (record["group"], record["side"]): record
+        for record in figures["speed"]["records"]
+        if "rounds" in record
+    }
+    sides = [side for group, side in measured if group == "training"]
+    assert sides == ["gpt_doc", "fairseq's transformer_lm_gpt", "matrix product, float32"]
+    assert "nanoGPT: left out: give --nanogpt FOLDER" in page
+    for (group, side), record in measured.items():
+        work = record["work"]
+        assert set(work) == (set(turns) if group == "gan" else {"update"})
+        assert len(record["rounds"]) == 2
+        for cost in record["rounds"]:
+            for kind, updates in work.items():
+                assert cost[kind]["processor"] > 0 and cost[kind]["peak_mib"] > 100
+                if group == "training" and side in sides[:2]:
+                    assert cost[kind]["units"] == pytest.approx(updates * 2 * 8, abs=8)
+                if group == "sampling":
+                    assert cost[kind]["units"] == 2 * 4
+    for side in sides[:2]:
+        done = measured["training", side]["parts"]["update"]
+        assert set(done["parts"]) >= {"data", "forward", "backward", "optimizer", "logging"}
+        assert sum(done["parts"].values()) < done["processor"]
+    assert 0 < figures["speed"]["groups"]["training"]["rows"][0]["utilisation"] < 1

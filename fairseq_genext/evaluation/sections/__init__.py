@@ -11,6 +11,7 @@ from importlib import import_module
 
 NAMES = (
     "quality", "curves", "gains", "oracle", "translation", "images", "costs", "samples", "training",
+    "speed",
 )  # fmt: skip
 
 
