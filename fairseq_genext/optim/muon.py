@@ -2,8 +2,8 @@
 
 Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) steps along the momentum's
 nearest semi-orthogonal matrix. It is torch's own. Its step is scaled as in Liu et al. 2025
-(https://arxiv.org/abs/2502.16982, eq. 4), so that one learning rate and one weight decay serve both.
-Embeddings, output layers and vectors go to AdamW.
+(https://arxiv.org/abs/2502.16982, eq. 4), so that one learning rate and one weight decay serve
+both. Embeddings, output layers and vectors go to AdamW.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from fairseq.optim import register_optimizer
 
-from fairseq_genext.errors import UsageError
+from fairseq_genext.errors import UsageError, require_probability
 from fairseq_genext.optim.fused_adamw import FusedAdamW, FusedAdamWConfig, decay_matrices_only
 
 
@@ -33,10 +33,7 @@ class Muon(FusedAdamW):
         """Matrices, then what AdamW decays, then what it does not."""
         if not hasattr(torch.optim, "Muon"):
             raise UsageError("--optimizer muon needs torch 2.9 or later: pip install 'torch>=2.9'")
-        if not 0 <= self.cfg.muon_momentum < 1:
-            raise UsageError(
-                f"--muon-momentum is {self.cfg.muon_momentum}; it must be at least 0 and less than 1"
-            )
+        require_probability(self.cfg, "muon_momentum")
         hidden = [param for param in params if by_muon(param)]
         if not hidden:
             raise UsageError(

@@ -11,8 +11,9 @@ def mark_embeddings(build, self) -> None:
     """Their parameters carry ``param_group`` "embedding", which fairseq hands on to copies in
     32 bits; those of a GAN already name their player."""
     for name, module in self.model.named_modules():
-        output = name.rpartition(".")[2] == "output_projection"
-        if isinstance(module, nn.Embedding) or (output and hasattr(module, "weight")):
-            if not hasattr(module.weight, "param_group"):
-                module.weight.param_group = "embedding"
+        output = name.endswith("output_projection") and isinstance(module, nn.Linear)
+        if (output or isinstance(module, nn.Embedding)) and not hasattr(
+            module.weight, "param_group"
+        ):
+            module.weight.param_group = "embedding"
     build(self)

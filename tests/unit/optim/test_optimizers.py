@@ -8,6 +8,7 @@ from fairseq.optim import AMPOptimizer
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.optim.fused_adamw import FusedAdamW, FusedAdamWConfig
+from fairseq_genext.optim.muon import Muon, MuonConfig
 from fairseq_genext.optim.two_player_adamw import TwoPlayerAdamW, TwoPlayerAdamWConfig
 
 
@@ -146,3 +147,55 @@ def test_schedulers_keep_the_ratio(players):
 def test_parameters_without_a_player():
     with pytest.raises(UsageError, match="two_player_adamw needs a model"):
         TwoPlayerAdamW(TwoPlayerAdamWConfig(lr=[0.1]), parameters())
+
+
+def matrices(seed=1):
+    """A square and a long matrix, an embedding and a vector."""
+    torch.manual_seed(seed)
+    params = [torch.nn.Parameter(torch.randn(*shape)) for shape in ((4, 4), (8, 4), (9, 4), (4,))]
+    params[2].param_group = "embedding"
+    return params
+
+
+MUON = MuonConfig(lr=[0.1], adam_betas="(0.8, 0.9)", adam_eps=1e-6, weight_decay=0.3)
+
+
+def test_muon_steps_by_torchs_muon_and_adamw():
+    mine, theirs = matrices(), matrices()
+    steps(Muon(MUON, mine), mine)
+    muon = torch.optim.Muon(
+        theirs[:2], lr=0.1, weight_decay=0.3, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+    )
+    groups = [{"params": theirs[2:3], "weight_decay": 0.3}, {"params": theirs[3:]}]
+    adamw = torch.optim.AdamW(groups, lr=0.1, betas=(0.8, 0.9), eps=1e-6, weight_decay=0.0)
+    steps(SimpleNamespace(step=lambda: (muon.step(), adamw.step())), theirs)
+    for one, other in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_muon_turns_a_gradient_into_an_orthogonal_step():
+    """Of a square matrix, 0.2 * sqrt(4) * lr times one whose singular values are about 1."""
+    param = torch.nn.Parameter(torch.zeros(4, 4))
+    optimizer = Muon(MuonConfig(lr=[0.1]), [param])
+    param.grad = torch.diag(torch.tensor([100.0, 1.0, 1.0, 0.5]))
+    optimizer.step()
+    values = torch.linalg.svdvals(param.detach()) / (0.2 * 2 * 0.1)
+    assert values.min() > 0.3 and values.max() < 1.3
+
+
+def test_muon_goes_on_from_its_state():
+    whole, half = matrices(), matrices()
+    optimizer = Muon(MUON, whole)
+    steps(optimizer, whole)
+    first = Muon(MUON, half)
+    steps(first, half)
+    second = Muon(MUON, half)
+    second.load_state_dict(first.state_dict())
+    steps(optimizer, whole)
+    steps(second, half)
+    assert all(torch.equal(one, other) for one, other in zip(whole, half, strict=True))
+
+
+def test_muon_without_matrices():
+    with pytest.raises(UsageError, match="--optimizer muon finds no matrix: with --fp16 add"):
+        Muon(MUON, [torch.nn.Parameter(torch.randn(15))])
