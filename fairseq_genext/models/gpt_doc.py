@@ -82,6 +82,16 @@ class GPTDocConfig(FairseqDataclass):
         default=False,
         metadata={"help": "compile the blocks (torch.compile): a slower start, faster updates"},
     )
+    lora_rank: int = field(
+        default=0,
+        metadata={
+            "help": "train low-rank adapters of this rank on the linear layers of the blocks, and "
+            "nothing else; with --finetune-from-model. 0: none"
+        },
+    )
+    lora_alpha: float = field(
+        default=16.0, metadata={"help": "adapters count --lora-alpha / --lora-rank times"}
+    )
 
 
 @register_model("gpt_doc", dataclass=GPTDocConfig)
@@ -107,11 +117,14 @@ class GPTDoc(FairseqLanguageModel):
         require_choice(cfg, "positions", POSITIONS)
         require_choice(cfg, "normalization", NORMALIZATIONS)
         require_choice(cfg, "activation_fn", ACTIVATIONS)
-        for name in ("decoder_ffn_embed_dim", "decoder_kv_heads"):
+        for name in ("decoder_ffn_embed_dim", "decoder_kv_heads", "lora_rank"):
             if getattr(cfg, name) < 0:
                 raise UsageError(f"{flag(name)} is {getattr(cfg, name)}; it must be 0 or greater")
+        require_positive(cfg, "lora_alpha")
         if cfg.decoder_kv_heads > 0:
             require_divisible(cfg, "decoder_attention_heads", "decoder_kv_heads")
+        if cfg.compile:
+            require_compiler()
         if len(task.source_dictionary) != len(task.target_dictionary):
             raise UsageError("--output-dictionary-size: gpt_doc reads and writes the same words")
         settings = GPTSettings(
@@ -130,6 +143,8 @@ class GPTDoc(FairseqLanguageModel):
             tied=not cfg.untie_embeddings,
             checkpoint_activations=cfg.checkpoint_activations,
             compile=cfg.compile,
+            lora_rank=cfg.lora_rank,
+            lora_alpha=cfg.lora_alpha,
         )
         if settings.positions == "rotary" and settings.head_dim % 2 != 0:
             raise UsageError(
@@ -137,6 +152,18 @@ class GPTDoc(FairseqLanguageModel):
                 "choose another --decoder-embed-dim or --decoder-attention-heads"
             )
         return cls(GPTDecoder(task.target_dictionary, settings))
+
+
+def require_compiler() -> None:
+    """Raises UsageError if torch.compile finds no C++ compiler."""
+    from torch._inductor.cpp_builder import get_cpp_compiler  # imports the whole compiler
+
+    try:
+        get_cpp_compiler()
+    except RuntimeError:
+        raise UsageError(
+            "--compile needs a C++ compiler (g++ or clang++): install one, or leave the flag out"
+        ) from None
 
 
 @register_model_architecture("gpt_doc", "gpt_doc_tiny")

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fairseq_genext.modules.key_value_cache import append, cached_length, reordered
+from fairseq_genext.modules.lora import LoRALinear
 from fairseq_genext.modules.rotary import rotate
 
 POSITIONS = ("learned", "rotary")
@@ -71,6 +72,9 @@ class GPTSettings:
         checkpoint_activations: keep only each block's input for the backward pass and compute the
             rest again there: less memory for a third more time (Chen et al. 2016).
         compile: compile each block (``torch.compile``) for training.
+        lora_rank: rank of the adapters of a block's linear layers, which alone are trained then;
+            0 for none (see ``lora.py``).
+        lora_alpha: their scale is ``lora_alpha / lora_rank``.
     """
 
     embed_dim: int
@@ -88,6 +92,8 @@ class GPTSettings:
     tied: bool = True
     checkpoint_activations: bool = False
     compile: bool = False
+    lora_rank: int = 0
+    lora_alpha: float = 16.0
 
     @property
     def head_dim(self) -> int:
@@ -99,6 +105,12 @@ class GPTSettings:
         """``ffn_dim``, or what 0 means."""
         whole = 4 * self.embed_dim
         return self.ffn_dim or (whole if self.activation != "swiglu" else whole * 2 // 3)
+
+    def linear(self, inputs: int, outputs: int) -> nn.Linear:
+        """A linear layer of a block."""
+        if self.lora_rank == 0:
+            return nn.Linear(inputs, outputs, self.biases)
+        return LoRALinear(inputs, outputs, self.biases, self.lora_rank, self.lora_alpha)
 
     def norm(self, width: int) -> nn.Module:
         """A layer that normalises the last dimension."""
@@ -118,9 +130,9 @@ class Block(nn.Module):
         self.attention = CausalSelfAttention(settings)
         self.mlp_norm = settings.norm(width)
         self.mlp = nn.Sequential(
-            nn.Linear(width, gates * inner, bias=settings.biases),
+            settings.linear(width, gates * inner),
             ACTIVATIONS[settings.activation](),
-            nn.Linear(inner, width, bias=settings.biases),
+            settings.linear(inner, width),
             nn.Dropout(settings.dropout),
         )
 
@@ -147,8 +159,8 @@ class CausalSelfAttention(nn.Module):
         self.max_positions = settings.max_positions
         self.attention_dropout = settings.dropout
         heads = self.num_heads + 2 * self.kv_heads
-        self.qkv_proj = nn.Linear(settings.embed_dim, heads * self.head_dim, bias=settings.biases)
-        self.out_proj = nn.Linear(settings.embed_dim, settings.embed_dim, bias=settings.biases)
+        self.qkv_proj = settings.linear(settings.embed_dim, heads * self.head_dim)
+        self.out_proj = settings.linear(settings.embed_dim, settings.embed_dim)
         self.residual_dropout = nn.Dropout(settings.dropout)
         self.query_norm = self.key_norm = None
         if settings.qk_norm:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from fairseq_genext.modules.gpt_block import Block, GPTSettings
+from fairseq_genext.modules.lora import freeze_all_but_adapters
 from fairseq_genext.modules.rotary import rotation
 from fairseq_genext.modules.word_decoder import WordDecoder
 
@@ -50,6 +51,8 @@ class GPTDecoder(WordDecoder):
             for into_residual in (block.attention.out_proj, block.mlp[2]):
                 std = 0.02 / math.sqrt(2 * settings.num_layers)
                 nn.init.normal_(into_residual.weight, std=std)
+        if settings.lora_rank > 0:
+            freeze_all_but_adapters(self)
         if settings.compile:
             for block in self.blocks:
                 block.compile()
@@ -94,10 +97,13 @@ class GPTDecoder(WordDecoder):
             x = x + self.embed_positions(positions)
         x = self.dropout(x)
         for block in self.blocks:
-            if self.settings.checkpoint_activations and self.training and incremental_state is None:
+            if incremental_state is not None:
+                # Not through the compiled block: the cache changes its shape at every step.
+                x = block.forward(x, turned, incremental_state)
+            elif self.settings.checkpoint_activations and self.training:
                 x = checkpoint(block, x, turned, use_reentrant=False)
             else:
-                x = block(x, turned, incremental_state)
+                x = block(x, turned)
         x = self.layer_norm(x)
         return x if features_only else self.output_layer(x), None
 
