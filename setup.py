@@ -34,8 +34,11 @@ METRICS = [
     # 6 needs transformers 5; see TEST.
     "sentence-transformers>=3,<6",
 ]
+# What weights/huggingface.py reads and writes.
+HUGGINGFACE = ["safetensors>=0.4"]
 TEST = [
     *RECIPES,
+    *HUGGINGFACE,
     "nltk>=3.9",
     "pytest>=8",
     "pytest-xdist>=3.5",
@@ -67,7 +70,12 @@ setup(
         "torch>=2.6",
         *EVALUATION,
     ],
-    extras_require={"recipes": RECIPES, "test": TEST, "metrics": METRICS},
+    extras_require={
+        "recipes": RECIPES,
+        "test": TEST,
+        "metrics": METRICS,
+        "huggingface": HUGGINGFACE,
+    },
     entry_points={
         "console_scripts": [
             "genext-evaluate = fairseq_genext.evaluation.__main__:main",

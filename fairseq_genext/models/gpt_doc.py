@@ -20,6 +20,7 @@ from fairseq_genext.errors import (
 )
 from fairseq_genext.models.presets import preset
 from fairseq_genext.modules.gpt_decoder import GPTDecoder
+from fairseq_genext.modules.words_only import WordsOnly
 
 
 @dataclass
@@ -43,6 +44,13 @@ class GPTDocConfig(FairseqDataclass):
         metadata={
             "help": "keep each block's input alone for the backward pass and compute the rest "
             "again: less memory, a third more time"
+        },
+    )
+    words_only: bool = field(
+        default=False,
+        metadata={
+            "help": "<s>, <pad> and <unk> have the probability 0, as in a model of Hugging Face's, "
+            "which lacks them"
         },
     )
 
@@ -73,18 +81,19 @@ class GPTDoc(FairseqLanguageModel):
             )
         if len(task.source_dictionary) != len(task.target_dictionary):
             raise UsageError("--output-dictionary-size: gpt_doc reads and writes the same words")
-        return cls(
-            GPTDecoder(
-                task.target_dictionary,
-                embed_dim=cfg.decoder_embed_dim,
-                num_layers=cfg.decoder_layers,
-                num_heads=cfg.decoder_attention_heads,
-                ffn_dim=cfg.decoder_ffn_embed_dim or 4 * cfg.decoder_embed_dim,
-                max_positions=cfg.max_target_positions,
-                dropout=cfg.dropout,
-                checkpoint_activations=cfg.checkpoint_activations,
-            )
+        decoder = GPTDecoder(
+            task.target_dictionary,
+            embed_dim=cfg.decoder_embed_dim,
+            num_layers=cfg.decoder_layers,
+            num_heads=cfg.decoder_attention_heads,
+            ffn_dim=cfg.decoder_ffn_embed_dim or 4 * cfg.decoder_embed_dim,
+            max_positions=cfg.max_target_positions,
+            dropout=cfg.dropout,
+            checkpoint_activations=cfg.checkpoint_activations,
         )
+        if cfg.words_only:
+            decoder.output_projection = WordsOnly(decoder.output_projection, task.target_dictionary)
+        return cls(decoder)
 
 
 @register_model_architecture("gpt_doc", "gpt_doc_tiny")

@@ -15,6 +15,7 @@ from fairseq_genext.patches import (  # noqa: F401
     exact_resume,
     finite,
     flags,
+    gpt2_bpe,
     libraries,
     logs,
     precision,

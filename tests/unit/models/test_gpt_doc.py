@@ -8,7 +8,7 @@ from small_models import initialised
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.models.gpt_doc import GPTDocConfig
-from fairseq_genext.modules.huggingface_gpt2 import from_huggingface, to_huggingface
+from fairseq_genext.weights.gpt2 import from_huggingface, to_huggingface
 
 
 def gpt(dictionary, **flags):
