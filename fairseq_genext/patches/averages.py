@@ -1,8 +1,16 @@
-"""``--store-ema`` of a model that has whole numbers among its tensors."""
+"""``--store-ema``: the running average of a model's weights."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 from fairseq.models.ema import EMA
+from fairseq.trainer import Trainer
 
 from fairseq_genext.patches.patch import patch
+
+logger = logging.getLogger(__name__)
 
 
 @patch(EMA, "__init__")
@@ -10,3 +18,31 @@ def copy_whole_numbers(init, self, model, config, device=None, skip_keys=()) -> 
     """fairseq averages counts and indices too, such as a GAN's turns, and ends in a traceback."""
     whole = {name for name, held in model.state_dict().items() if not held.is_floating_point()}
     init(self, model, config, device, whole.union(skip_keys or ()))
+
+
+@patch(EMA, "_step_internal")
+def step_shared_weights_once(step, self, new_model, updates=None) -> None:
+    """Tied weights have two names, and fairseq moves their one average twice an update."""
+    averages = self.fp32_params if self.config.ema_fp32 else self.model.state_dict()
+    first: dict[int, str] = {}
+    once = {
+        name: weight
+        for name, weight in new_model.state_dict().items()
+        if name not in averages or first.setdefault(averages[name].data_ptr(), name) == name
+    }
+    step(self, SimpleNamespace(state_dict=lambda: once), updates)
+
+
+@contextmanager
+def begun_by_loading(trainer: Trainer, path: str) -> Iterator[None]:
+    """While a checkpoint without an average is loaded, after which one begins from its weights.
+
+    fairseq means to do that, and ends in a ``KeyError``.
+    """
+    logger.warning(f"{path} has no running average (--store-ema): one begins from its weights")
+    trainer.cfg.ema.store_ema = False
+    try:
+        yield
+    finally:
+        trainer.cfg.ema.store_ema = True
+    trainer._ema = None  # it is made when it is first asked for
