@@ -20,6 +20,7 @@ from fairseq_genext.patches import (  # noqa: F401
     logs,
     precision,
     processes,
+    python_interface,
     resuming,
     saving,
     scoring,

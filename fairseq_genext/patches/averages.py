@@ -24,12 +24,16 @@ def copy_whole_numbers(init, self, model, config, device=None, skip_keys=()) -> 
 def step_shared_weights_once(step, self, new_model, updates=None) -> None:
     """Tied weights have two names, and fairseq moves their one average twice an update."""
     averages = self.fp32_params if self.config.ema_fp32 else self.model.state_dict()
+    own = dict(self.model.named_parameters(remove_duplicate=False))
     first: dict[int, str] = {}
-    once = {
-        name: weight
-        for name, weight in new_model.state_dict().items()
-        if name not in averages or first.setdefault(averages[name].data_ptr(), name) == name
-    }
+
+    def is_first(name: str) -> bool:
+        # Averages in 32 bits of a 16-bit model are two tensors.
+        if name not in own or averages[name].dtype != own[name].dtype:
+            return True
+        return first.setdefault(id(own[name]), name) == name
+
+    once = {name: weight for name, weight in new_model.state_dict().items() if is_first(name)}
     step(self, SimpleNamespace(state_dict=lambda: once), updates)
 
 
