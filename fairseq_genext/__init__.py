@@ -32,6 +32,8 @@ The other rooms:
   each (generators, discriminators, losses, estimators), and its schedule
 - ``data/``: data sets of noise and images, and commands that write corpora
 - ``evaluation/``: commands that sample, measure and report; it knows nothing of training
+- ``weights/``: commands that make a checkpoint from others, and convert GPT-2's from and to
+  Hugging Face
 - ``flops.py``: the floating-point operations of a training update
 - ``plugin.py`` registers all of it; ``patches/`` is what it changes in fairseq's own commands, and
   ``precision.py`` how torch multiplies

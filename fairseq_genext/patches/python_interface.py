@@ -1,5 +1,8 @@
-"""What fairseq's Python interface cannot do with a model is said in one line."""
+"""fairseq's Python interface: what it cannot do with a model is said in one line."""
 
+import os
+
+from fairseq import hub_utils
 from fairseq.hub_utils import GeneratorHubInterface
 from fairseq.models import FairseqEncoderDecoderModel
 
@@ -33,3 +36,13 @@ def score_without_source(score, self, *args, **kwargs):
             "score is for language models; fairseq-generate --score-reference scores translations"
         )
     return score(self, *args, **kwargs)
+
+
+@patch(hub_utils, "from_pretrained")
+def find_gpt2_encoding(load, model_name_or_path: str, *args, **kwargs):
+    """fairseq finds the files of other encodings that lie by a model, so that it can be moved."""
+    for name, file in {"gpt2_encoder_json": "encoder.json", "gpt2_vocab_bpe": "vocab.bpe"}.items():
+        path = os.path.join(model_name_or_path, file)
+        if os.path.exists(path):
+            kwargs.setdefault(name, path)
+    return load(model_name_or_path, *args, **kwargs)

@@ -190,7 +190,7 @@ def read_weights(folder: Path, config: dict) -> dict[str, Tensor]:
             raise UsageError(
                 f"{folder}: {name} is of shape {tuple(held[name].shape)}; config.json says {shape}"
             )
-    if ruined := [name for name, x in held.items() if not x.isfinite().all()]:
+    if ruined := [name for name, x in held.items() if not x.float().isfinite().all()]:
         raise UsageError(f"weights in {folder} are no finite numbers: {some(ruined)}")
     return held
 
@@ -224,11 +224,12 @@ def read_tokenizer(folder: Path, entries: int) -> tuple[dict[str, int], list[str
             )
         if cut.get("add_prefix_space"):
             logger.warning(f"{path} puts a blank before a text, and fairseq does not: put it there")
-        vocabulary, merges = model.get("vocab"), model.get("merges")
-        if not isinstance(vocabulary, dict) or not isinstance(merges, list):
-            raise UsageError(f"{path} has no vocabulary or no merges")
-        merges = [" ".join(pair) if isinstance(pair, list) else pair for pair in merges]
-        added = {token["content"]: token["id"] for token in described.get("added_tokens") or []}
+        try:
+            vocabulary = dict(model["vocab"])
+            merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
+            added = {token["content"]: token["id"] for token in described.get("added_tokens", [])}
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"{path} is not as tokenizers writes it: {reason(error)}") from None
     else:
         other = sorted(file.name for file in folder.glob("*.model"))
         raise UsageError(
@@ -445,7 +446,10 @@ def convert_to(path: str, output: str, data: str | None = None) -> None:
             ends = {"bos_token_id": config["bos_token_id"], "eos_token_id": end}
             write_whole(part / "generation_config.json", json.dumps(ends, indent=2) + "\n")
         weights = {name: weight.contiguous() for name, weight in weights.items()}
-        safetensors.save_file(weights, part / "model.safetensors", metadata={"format": "pt"})
+        try:
+            safetensors.save_file(weights, part / "model.safetensors", metadata={"format": "pt"})
+        except Exception as error:  # safetensors has its own, without a common base
+            raise UsageError(f"{output} cannot be written: {reason(error)}") from None
         shutil.copymode(part / "config.json", part / "model.safetensors")
         if rows is None:
             shutil.copyfile(folder / "dict.txt", part / "dict.txt")

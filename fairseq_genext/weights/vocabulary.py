@@ -40,13 +40,13 @@ def task_of(cfg: DictConfig, data: str):
 
 
 def dictionaries(task) -> dict[str, list[Dictionary]]:
-    """The dictionaries of a task by side; one joint side where they are equal."""
+    """The dictionaries of a task; two sides that are equal have one together."""
     source, target = task.source_dictionary, task.target_dictionary
     if not isinstance(source, Dictionary) or not isinstance(target, Dictionary):
         raise UsageError(f"the task {type(task).__name__} has no dictionary to exchange")
     if source == target:
-        return {"joint": [source, target]}
-    return {"source": [source], "target": [target]}
+        return {"dictionary": [source, target]}
+    return {"source dictionary": [source], "target dictionary": [target]}
 
 
 def following(cfg: DictConfig, data: str, side: str) -> dict[str, int]:
@@ -82,10 +82,37 @@ def following(cfg: DictConfig, data: str, side: str) -> dict[str, int]:
     return found
 
 
-def common(old: Dictionary, new: Dictionary) -> tuple[Tensor, Tensor]:
-    """Ids in the old and in the new dictionary of the words that both have."""
+def common(old: Dictionary, new: Dictionary) -> Tensor:
+    """Ids in the old and in the new dictionary of the words that both have: ``(2, words)``."""
     pairs = [(old.indices[word], new.indices[word]) for word in new.symbols if word in old.indices]
-    return torch.tensor(pairs).unbind(dim=1)
+    return torch.tensor(pairs).T
+
+
+def copy_rows(
+    old: Tensor, new: Tensor, dimension: int, words: list[tuple[Dictionary, Dictionary]]
+) -> bool:
+    """Copies what a tensor has of the words that its dictionaries share.
+
+    Args:
+        old: what it was.
+        new: what it is to be.
+        dimension: the one that follows the dictionaries.
+        words: the old and the new dictionary; of two sides, as a discriminator of pairs has them,
+            the target's rows come after the source's.
+
+    Returns:
+        Whether it has a row a word; if not, nothing is copied.
+    """
+    start = torch.zeros(2, 1, dtype=torch.long)
+    rows = []
+    for pair in words:
+        rows.append(common(*pair) + start)
+        start = start + torch.tensor([[len(each)] for each in pair])
+    if [old.shape[dimension], new.shape[dimension]] != start.flatten().tolist():
+        return False
+    taken, given = torch.cat(rows, dim=1)
+    new.index_copy_(dimension, given, old.index_select(dimension, taken))
+    return True
 
 
 def exchange(path: str, output: str, data: str, old_data: str | None = None, seed: int = 1) -> None:
@@ -119,25 +146,23 @@ def exchange(path: str, output: str, data: str, old_data: str | None = None, see
         model = task.build_model(cfg.model, True)
         after = dictionaries(task)
         if before.keys() != after.keys():
-            told = {True: "one dictionary of both sides", False: "two dictionaries"}
             raise UsageError(
-                f"it was trained with {told['joint' in before]}, and {data} has "
-                f"{told['joint' in after]}"
+                f"it was trained with {' and '.join(before)}, and {data} has {' and '.join(after)}"
             )
         state["model"] = model.state_dict()
+        places: dict[str, tuple[int, list]] = {}
         for side, (new, *_) in after.items():
             old = before[side][0]
-            rows = common(old, new)
             for name, dimension in following(cfg, data, side).items():
-                anew, weight = state["model"][name], kept.pop(name)
-                sizes = weight.shape[dimension], anew.shape[dimension]
-                if sizes != (len(old), len(new)):
-                    raise UsageError(f"{name} does not have a row a word")
-                anew.index_copy_(dimension, rows[1], weight.index_select(dimension, rows[0]))
+                places.setdefault(name, (dimension, []))[1].append((old, new))
+            number = common(old, new).size(1)
             print(
-                f"{side} dictionary: of {len(new):,} entries {len(rows[0]):,} are kept and "
-                f"{len(new) - len(rows[0]):,} start anew; {len(old) - len(rows[0]):,} are dropped"
+                f"{side}: of {len(new):,} entries {number:,} are kept and {len(new) - number:,} "
+                f"start anew; {len(old) - number:,} are dropped"
             )
+        for name, (dimension, words) in places.items():
+            if not copy_rows(kept.pop(name), state["model"][name], dimension, words):
+                raise UsageError(f"{name} does not have a row a word, and cannot be given others")
         for name, weight in kept.items():
             state["model"][name].copy_(weight)
     cfg.task.data = data

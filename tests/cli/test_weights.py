@@ -7,8 +7,9 @@ import sys
 
 import pytest
 import torch
-from architectures import ARCHITECTURES
+from architectures import ARCHITECTURES, FAIRSEQ_LM
 from commands import run
+from fairseq import checkpoint_utils
 from untrained import write_untrained
 
 from fairseq_genext.errors import UsageError
@@ -193,7 +194,7 @@ def test_another_vocabulary(elsewhere, monkeypatch, capsys):
     common = [word for word in new.src_dict.symbols if word in old.src_dict.indices]
     assert 12 < len(common) < len(new.src_dict) - 3 and common != old.src_dict.symbols
     assert (
-        f"joint dictionary: of {len(new.src_dict)} entries {len(common)} are kept and "
+        f"dictionary: of {len(new.src_dict)} entries {len(common)} are kept and "
         f"{len(new.src_dict) - len(common)} start anew; {len(old.src_dict) - len(common)} are drop"
     ) in capsys.readouterr().out
     logits = []
@@ -237,3 +238,79 @@ def test_a_gpt_doc_with_words_of_its_own_to_hugging_face(trained, caplog):
     with pytest.raises(UsageError, match="holds rnn_lm; gpt_doc alone is converted"):
         write_untrained(trained / "r.pt", trained / "lm", *ARCHITECTURES["rnn_lm"][1:])
         convert_to(str(trained / "r.pt"), str(trained / "hf"))
+
+
+MT = ("--task", "translation", "-s", "en", "-t", "up")
+SMALL = [
+    f"--{part}-{size}"
+    for part in ("encoder", "decoder")
+    for size in ("embed-dim=8", "ffn-embed-dim=8", "layers=1", "attention-heads=1")
+]
+PAIRS = {
+    "lstm_seq2seq_doc": (*MT, "--arch", "lstm_seq2seq_doc_tiny"),
+    "dbam": (*MT, "--arch", "dbam_tiny", "--criterion", "dbam", "--share-all-embeddings"),
+    "transformer": (*MT, "--arch", "transformer", *SMALL),
+    "gan_seq2seq": (
+        "--task", "conditional_gan", *MT[2:], "--arch", "gan_seq2seq_tiny", "--criterion",
+        "adversarial", "--optimizer", "two_player_adamw", "--generator-checkpoint",
+        "lstm_seq2seq_doc.pt",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_another_vocabulary_of_translations(name, tmp_path, monkeypatch):
+    """Two dictionaries, or one that both sides share, and a discriminator that reads both."""
+    monkeypatch.chdir(tmp_path)
+    words = {"en": ["a", "b", "c", "d"], "up": ["A", "B", "C", "D", "E"]}
+    if name == "dbam":
+        words["en"] = words["up"]
+    for folder, add in {"old": ["x"], "new": ["y", "z"]}.items():
+        (tmp_path / folder).mkdir()
+        for side, common in words.items():
+            own = [*add, *(common[::-1] if folder == "new" else common)]
+            (tmp_path / folder / f"dict.{side}.txt").write_text("".join(f"{w} 1\n" for w in own))
+    if name == "gan_seq2seq":
+        write_untrained("lstm_seq2seq_doc.pt", "old", *PAIRS["lstm_seq2seq_doc"])
+    write_untrained("model.pt", "old", *PAIRS[name])
+    vocabulary.exchange("model.pt", "moved.pt", "new")
+    outputs = []
+    for path in ("model.pt", "moved.pt"):
+        (model,), _, task = checkpoint_utils.load_model_ensemble_and_task([path])
+        sides = task.source_dictionary, task.target_dictionary
+        source, target = (
+            side.encode_line(" ".join(words[language]), add_if_not_exist=False).long()[None]
+            for side, language in zip(sides, words, strict=True)
+        )
+        with torch.no_grad():
+            net_input = (source, torch.tensor([source.size(1)]), target)
+            logits = model.eval()(*net_input)[0][0][:, [sides[1].index(w) for w in words["up"]]]
+            outputs.append([logits])
+            if name == "gan_seq2seq":
+                mask = torch.ones_like(target, dtype=torch.bool)
+                outputs[-1].append(model.discriminator(source, target, mask).logits)
+    torch.testing.assert_close(*outputs)
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("missing.pt", "--data", "new"), "missing.pt does not exist"),
+        (("gpt/checkpoint1.pt", "--data", "empty"), "empty/dict.txt does not exist"),
+        (("gpt/checkpoint1.pt", "--data", "new", "--old-data", "gone"), "gone, on which"),
+        (("gpt/checkpoint1.pt", "--data", "new", "--old-data", "new"), "with a dictionary of 32"),
+        (("images.pt", "--data", "new"), "has no dictionary to exchange"),
+        (("adaptive.pt", "--data", "new"), "adaptive_softmax.* does not have a row a word"),
+    ],
+)
+def test_no_other_vocabulary_is_one_line(argv, says, elsewhere, monkeypatch):
+    monkeypatch.chdir(elsewhere)
+    (elsewhere / "empty").mkdir(exist_ok=True)
+    if argv[0] == "images.pt":
+        write_untrained("images.pt", *ARCHITECTURES["gan_image"])
+    if argv[0] == "adaptive.pt":
+        flags = ("--criterion", "adaptive_loss", "--adaptive-softmax-cutoff", 10)
+        write_untrained("adaptive.pt", "lm", *FAIRSEQ_LM, *flags)
+    with pytest.raises(UsageError, match=says):
+        command(monkeypatch, vocabulary, *argv, "--output", "out.pt")
+    assert not (elsewhere / "out.pt").exists()

@@ -226,6 +226,16 @@ def unigram(folder):
     write("tokenizer.json", '{"model": {"type": "Unigram"}}')(folder)
 
 
+def tokenizer_json(**model):
+    described = {"model": {"type": "BPE", **model}, "pre_tokenizer": {"type": "ByteLevel"}}
+
+    def spoil(folder):
+        remove("vocab.json")(folder)
+        write("tokenizer.json", json.dumps(described))(folder)
+
+    return spoil
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
@@ -266,6 +276,8 @@ def unigram(folder):
         (remove("merges.txt"), "has no vocab.json with merges.txt and no tokenizer.json"),
         (sentencepiece, "spiece.model is no tokenizer of GPT-2's"),
         (unigram, "tokenizer.json is of another kind \\(Unigram"),
+        (tokenizer_json(vocab={"a": 1}, merges=[[1, 2]]), "not as tokenizers writes it"),
+        (tokenizer_json(vocab=[1], merges=[]), "not as tokenizers writes it"),
         (write("merges.txt", "#version: 0.2\nq q\n"), "'q q' is no merge of two tokens"),
         (write("vocab.json", '{"a": 1, "b": 1}'), "'b' has the id 1; each must be another"),
         (settings(eos_token_id=[1, 2]), None),  # its tokenizer says it
@@ -299,6 +311,13 @@ def test_what_exists_is_not_written_over(sound, tmp_path):
     with pytest.raises(UsageError, match="out exists already: name a new folder"):
         convert_from(str(sound), str(tmp_path / "out"))
     assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_a_folder_that_was_moved(sound, tmp_path):
+    convert_from(str(sound), str(tmp_path / "out"))
+    shutil.move(tmp_path / "out", tmp_path / "moved")
+    hub = GPTDoc.from_pretrained(str(tmp_path / "moved"))
+    assert hub.decode(hub.encode(TEXTS[1])) == TEXTS[1]
 
 
 def test_without_the_package(sound, tmp_path, monkeypatch):
