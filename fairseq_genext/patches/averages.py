@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 
+from fairseq import checkpoint_utils
 from fairseq.models.ema import EMA
 from fairseq.trainer import Trainer
 
+from fairseq_genext.errors import UsageError, reason
 from fairseq_genext.patches.patch import patch
 
 logger = logging.getLogger(__name__)
@@ -15,9 +17,28 @@ logger = logging.getLogger(__name__)
 
 @patch(EMA, "__init__")
 def copy_whole_numbers(init, self, model, config, device=None, skip_keys=()) -> None:
-    """fairseq averages counts and indices too, such as a GAN's turns, and ends in a traceback."""
+    """fairseq averages counts and indices too, such as a GAN's turns, and ends in a traceback.
+
+    Raises:
+        UsageError: the average of ``--ema-seed-model`` is that of another model.
+    """
     whole = {name for name, held in model.state_dict().items() if not held.is_floating_point()}
-    init(self, model, config, device, whole.union(skip_keys or ()))
+    try:
+        init(self, model, config, device, whole.union(skip_keys or ()))
+    except ValueError as error:
+        raise UsageError(f"--ema-seed-model {config.ema_seed_model}: {error}") from None
+
+
+@patch(checkpoint_utils, "load_ema_from_checkpoint")
+def find_average(load, path: str) -> dict:
+    """Raises UsageError if there is no average in the checkpoint of ``--ema-seed-model``."""
+    try:
+        return load(path)
+    except Exception as error:  # torch and pickle have a dozen kinds
+        raise UsageError(
+            f"--ema-seed-model {path} is missing, or no checkpoint with a running average "
+            f"(--store-ema): {reason(error)}"
+        ) from None
 
 
 @patch(EMA, "_step_internal")

@@ -4,8 +4,11 @@ import pytest
 import torch
 from fairseq.dataclass.configs import EMAConfig
 from fairseq.models.ema import EMA
+from small_models import initialised
 
 import fairseq_genext.plugin  # noqa: F401  as --user-dir does
+from fairseq_genext.errors import UsageError
+from fairseq_genext.models.gpt_doc import GPTDocConfig
 
 
 def test_counts_are_copied():
@@ -37,3 +40,20 @@ def test_tied_weights_move_once(kind, exact):
     kept = average.fp32_params if exact else average.get_model().state_dict()
     assert all(weight.eq(2.0).all() for weight in kept.values()) and len(kept) == 2
     assert average.get_model()[0].weight.eq(2.0).all()
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        (None, "seed.pt is missing, or no checkpoint with a running average"),
+        ({"extra_state": {}}, "no checkpoint with a running average .--store-ema.: KeyError 'ema'"),
+        ({"extra_state": {"ema": {"bias": torch.ones(1)}}}, "seed.pt: it holds another model"),
+    ],
+)
+def test_seeds_that_are_none(state, says, dictionary, tmp_path):
+    if state is not None:
+        torch.save(state, tmp_path / "seed.pt")
+    model = initialised(GPTDocConfig(_name="gpt_doc", decoder_layers=1), dictionary)
+    config = EMAConfig(store_ema=True, ema_seed_model=str(tmp_path / "seed.pt"))
+    with pytest.raises(UsageError, match=says):
+        EMA(model, config)

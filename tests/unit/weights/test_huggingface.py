@@ -11,6 +11,7 @@ from fairseq.data.encoders.gpt2_bpe import GPT2BPE, GPT2BPEConfig
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.models.gpt_doc import GPTDoc, GPTDocConfig
+from fairseq_genext.weights import huggingface
 from fairseq_genext.weights.huggingface import convert_from, convert_to, encode, gpt2_rows
 
 transformers = pytest.importorskip("transformers")
@@ -125,17 +126,22 @@ def test_there_and_back_bit_by_bit(pair):
     assert all(states[0][name].equal(states[1][name]) for name in states[0])
 
 
-def test_shards_half_precision_openais_names_and_tokenizer_json(tmp_path):
+def command(monkeypatch, *argv):
+    monkeypatch.setattr(sys, "argv", ["huggingface", *map(str, argv)])
+    huggingface.main()
+
+
+def test_shards_half_precision_openais_names_and_tokenizer_json(tmp_path, monkeypatch):
     model = write_gpt2(tmp_path / "hf", tokenizer_json=True).half()
     model.transformer.save_pretrained(tmp_path / "shards", max_shard_size="20KB")
     shutil.copy(tmp_path / "hf" / "tokenizer.json", tmp_path / "shards")
     assert len(list((tmp_path / "shards").glob("*.safetensors"))) > 2
-    convert_from(str(tmp_path / "shards"), str(tmp_path / "fairseq"))
-    convert_to(str(tmp_path / "fairseq" / "model.pt"), str(tmp_path / "back"))
+    command(monkeypatch, "from", tmp_path / "shards", tmp_path / "fairseq")
+    command(monkeypatch, "to", tmp_path / "fairseq" / "model.pt", tmp_path / "back")
     returned = safetensors.load_file(tmp_path / "back" / "model.safetensors")
     for name, weight in model.transformer.state_dict().items():
         assert weight.dtype == torch.float16 and weight.equal(returned[f"transformer.{name}"])
-    encode(str(tmp_path / "fairseq"), [write_texts(tmp_path)])
+    command(monkeypatch, "encode", tmp_path / "fairseq", write_texts(tmp_path))
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "back")
     lines = (tmp_path / "texts.ids").read_text().splitlines()
     assert [list(map(int, line.split())) for line in lines] == tokenizer(TEXTS).input_ids
