@@ -13,7 +13,7 @@ from fairseq import checkpoint_utils
 from untrained import write_untrained
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.models.gpt_doc import GPTDoc
+from fairseq_genext.models.gpt_doc import GPTDoc, GPTDocConfig
 from fairseq_genext.weights import average, vocabulary
 from fairseq_genext.weights.huggingface import convert_from, convert_to
 
@@ -314,3 +314,13 @@ def test_no_other_vocabulary_is_one_line(argv, says, elsewhere, monkeypatch):
     with pytest.raises(UsageError, match=says):
         command(monkeypatch, vocabulary, *argv, "--output", "out.pt")
     assert not (elsewhere / "out.pt").exists()
+
+
+@pytest.mark.skipif(
+    not hasattr(GPTDocConfig, "positions"), reason="gpt_doc has GPT-2's parts alone"
+)
+def test_what_gpt2_has_not_is_one_line(trained):
+    path = str(trained / "modern.pt")
+    write_untrained(path, trained / "lm", *TRAIN[1:], "--arch", "gpt_doc_modern_tiny")
+    with pytest.raises(UsageError, match="modern.pt has --.*, which GPT-2 has not"):
+        convert_to(path, str(trained / "hf"))
