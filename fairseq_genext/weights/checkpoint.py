@@ -33,6 +33,8 @@ def write(path: str | Path, state: dict, **replaced) -> None:
     Raises:
         UsageError: it cannot be written; what had the name is as it was.
     """
+    if Path(path).exists() and not Path(path).is_file():
+        raise UsageError(f"{path} is a folder or a device: name a file")
     of_training = ("ema", "ema_fp32_params", REMEMBERED)
     kept = {name: x for name, x in state["extra_state"].items() if name not in of_training}
     state = {**state, "extra_state": kept, "last_optimizer_state": None, **replaced}

@@ -167,8 +167,12 @@ def test_an_input_is_not_written_over(trained):
     path = str(trained / "gpt" / "checkpoint1.pt")
     with pytest.raises(UsageError, match="is one of the inputs: name a new file"):
         average.average([path], path)
-    with pytest.raises(UsageError, match="checkpoint1.pt/out.pt cannot be written"):
-        average.average([path], f"{path}/out.pt")
+    for output, says in {
+        f"{path}/out.pt": "checkpoint1.pt/out.pt cannot be written",
+        str(trained / "lm"): "lm is a folder or a device: name a file",
+    }.items():
+        with pytest.raises(UsageError, match=says):
+            average.average([path], output)
 
 
 @pytest.fixture(scope="module")
