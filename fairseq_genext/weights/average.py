@@ -13,8 +13,6 @@ A mean is computed in float64 and has the type of its inputs. Whole numbers, suc
 those of the last checkpoint.
 """
 
-import argparse
-import logging
 import re
 from pathlib import Path
 
@@ -22,12 +20,12 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from fairseq_genext.errors import UsageError, flag, some
+from fairseq_genext.evaluation import command
 from fairseq_genext.modules.fitting import shape
 from fairseq_genext.patches.checkpoints import architecture
 from fairseq_genext.patches.dictionaries import KEY
 from fairseq_genext.weights import checkpoint
 
-FORMAT = "%(asctime)s | %(levelname)s | %(name)s | %(message)s"  # fairseq's
 # Flags of a model that change no figure.
 WITHOUT_MEANING = ("checkpoint_activations", "compile")
 # What each flag counts: names of checkpoints, whose number orders them.
@@ -146,12 +144,7 @@ def average(inputs: list[str], output: str, ema: bool = False) -> None:
 
 def main() -> None:
     """The command line."""
-    logging.basicConfig(format=FORMAT)
-    parser = argparse.ArgumentParser(
-        prog="python -m fairseq_genext.weights.average",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("python -m fairseq_genext.weights.average", __doc__)
     parser.add_argument("--inputs", nargs="+", required=True, help="checkpoints, or one folder")
     parser.add_argument("--output", required=True, help="the checkpoint to write")
     parser.add_argument("--ema", action="store_true", help="take what --store-ema has kept")

@@ -10,8 +10,6 @@ initialises them. All other weights are kept. fairseq-train then begins with the
     fairseq-train NEW … --finetune-from-model FILE
 """
 
-import argparse
-import logging
 import os
 
 import torch
@@ -21,11 +19,11 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation import command
 from fairseq_genext.patches.checkpoints import architecture
 from fairseq_genext.patches.weights import one_line
 from fairseq_genext.weights import checkpoint
 
-FORMAT = "%(asctime)s | %(levelname)s | %(name)s | %(message)s"  # fairseq's
 MADE_UP = "<made up>"  # no word of a text, as it has a blank
 
 
@@ -171,12 +169,7 @@ def exchange(path: str, output: str, data: str, old_data: str | None = None, see
 
 def main() -> None:
     """The command line."""
-    logging.basicConfig(format=FORMAT)
-    parser = argparse.ArgumentParser(
-        prog="python -m fairseq_genext.weights.vocabulary",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("python -m fairseq_genext.weights.vocabulary", __doc__)
     parser.add_argument("checkpoint")
     parser.add_argument("--data", required=True, help="data folder with the new dictionary")
     parser.add_argument("--output", required=True, help="the checkpoint to write")

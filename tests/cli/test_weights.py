@@ -242,6 +242,9 @@ def test_a_gpt_doc_with_words_of_its_own_to_hugging_face(trained, caplog):
     with pytest.raises(UsageError, match="holds rnn_lm; gpt_doc alone is converted"):
         write_untrained(trained / "r.pt", trained / "lm", *ARCHITECTURES["rnn_lm"][1:])
         convert_to(str(trained / "r.pt"), str(trained / "hf"))
+    with pytest.raises(UsageError, match="has --words-only, and .*dict.txt not GPT-2's ids"):
+        write_untrained(trained / "w.pt", trained / "lm", *TRAIN[1:], "--words-only")
+        convert_to(str(trained / "w.pt"), str(trained / "hf"))
 
 
 MT = ("--task", "translation", "-s", "en", "-t", "up")
