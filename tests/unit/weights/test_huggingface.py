@@ -1,6 +1,7 @@
 """A GPT-2 of Hugging Face's as a fairseq folder and back, against `transformers`."""
 
 import json
+import re
 import shutil
 import sys
 
@@ -155,6 +156,20 @@ def write_texts(folder):
 def test_a_converted_model_is_fine_tuned_by_fairseq_train(corpus, tmp_path):
     write_gpt2(tmp_path / "hf")
     convert_from(str(tmp_path / "hf"), str(tmp_path / "fairseq"))
+    # A text with line ends in it is a line of output all the same.
+    end = json.loads((tmp_path / "fairseq" / "encoder.json").read_text())["Ċ"]
+    generated = run(
+        "fairseq-generate", "fairseq", "--task", "unconditional_generation", "--num-samples", 200,
+        "--path", "fairseq/model.pt", "--sampling", "--beam", 1, "--seed", 1, "--max-len-b", 30,
+        "--bpe", "gpt2", "--gpt2-encoder-json", "fairseq/encoder.json", "--gpt2-vocab-bpe",
+        "fairseq/vocab.bpe", folder=tmp_path,
+    )  # fmt: skip
+    bpe = GPT2BPE(huggingface.gpt2_encoding(tmp_path / "fairseq"))
+    with_ends = re.findall(rf"^H-(\d+)\t\S+\t(.*\b{end}\b.*)$", generated.stdout, re.MULTILINE)
+    assert len(with_ends) > 2
+    for number, ids in with_ends:
+        text = re.sub("[\r\n]+", " ", bpe.decode(ids))
+        assert re.search(rf"^D-{number}\t\S+\t{re.escape(text)}$", generated.stdout, re.MULTILINE)
     encode(str(tmp_path / "fairseq"), [str(corpus / f"{split}.en") for split in ("train", "valid")])
     run(
         "fairseq-preprocess", "--only-source", "--srcdict", "fairseq/dict.txt", "--destdir", "bin",
