@@ -36,8 +36,11 @@ METRICS = [
 ]
 # Of fairseq, which start in half the time as genext-train and so on.
 COMMANDS = ["eval_lm", "generate", "interactive", "preprocess", "train", "validate"]
+# What weights/huggingface.py reads and writes.
+HUGGINGFACE = ["safetensors>=0.4"]
 TEST = [
     *RECIPES,
+    *HUGGINGFACE,
     "nltk>=3.9",
     "pytest>=8",
     "pytest-xdist>=3.5",
@@ -69,7 +72,12 @@ setup(
         "torch>=2.6",
         *EVALUATION,
     ],
-    extras_require={"recipes": RECIPES, "test": TEST, "metrics": METRICS},
+    extras_require={
+        "recipes": RECIPES,
+        "test": TEST,
+        "metrics": METRICS,
+        "huggingface": HUGGINGFACE,
+    },
     entry_points={
         "console_scripts": [
             "genext-evaluate = fairseq_genext.evaluation.__main__:main",

@@ -33,6 +33,8 @@ The other rooms:
   each (generators, discriminators, losses, estimators), and its schedule
 - ``data/``: data sets of noise and images, and commands that write corpora
 - ``evaluation/``: commands that sample, measure and report; it knows nothing of training
+- ``weights/``: commands that make a checkpoint from others, and convert GPT-2's from and to
+  Hugging Face
 - ``commands.py``: fairseq's commands with the plugin loaded, which start in half the time
 - ``flops.py``: the floating-point operations of a training update; ``utilisation.py``: the share
   of a GPU's peak that they are

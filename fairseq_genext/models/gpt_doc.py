@@ -30,6 +30,7 @@ from fairseq_genext.modules.gpt_block import (
     GPTSettings,
 )
 from fairseq_genext.modules.gpt_decoder import GPTDecoder
+from fairseq_genext.modules.words_only import WordsOnly
 
 
 @dataclass
@@ -92,6 +93,13 @@ class GPTDocConfig(FairseqDataclass):
     lora_alpha: float = field(
         default=16.0, metadata={"help": "adapters count --lora-alpha / --lora-rank times"}
     )
+    words_only: bool = field(
+        default=False,
+        metadata={
+            "help": "<s>, <pad> and <unk> have the probability 0, as in a model of Hugging Face's, "
+            "which lacks them"
+        },
+    )
 
 
 @register_model("gpt_doc", dataclass=GPTDocConfig)
@@ -151,7 +159,10 @@ class GPTDoc(FairseqLanguageModel):
                 f"--positions rotary turns pairs of numbers, and a head has {settings.head_dim}: "
                 "choose another --decoder-embed-dim or --decoder-attention-heads"
             )
-        return cls(GPTDecoder(task.target_dictionary, settings))
+        decoder = GPTDecoder(task.target_dictionary, settings)
+        if cfg.words_only:
+            decoder.output_projection = WordsOnly(decoder.output_projection, task.target_dictionary)
+        return cls(decoder)
 
 
 def require_compiler() -> None:

@@ -45,7 +45,7 @@ LEAST = {
     },
     "optimization": {"max_epoch": 0, "max_update": 0, "clip_norm": 0, "lr": 0, "update_freq": 1},
     "checkpoint": {"save_interval": 1, "save_interval_updates": 0},
-    "ema": {"ema_decay": 0},
+    "ema": {"ema_decay": 0, "ema_start_update": 0, "ema_update_freq": 1},
     "lr_scheduler": {"warmup_updates": 0},
     "task": {"tokens_per_sample": 1, "max_source_positions": 1, "max_target_positions": 1},
 }
@@ -88,10 +88,12 @@ def check_settings(cfg: DictConfig) -> None:
                 )
 
 
-def check_device(cfg: DictConfig) -> None:
-    """Raises UsageError if training asks for a device that is missing."""
+def check_training(cfg: DictConfig) -> None:
+    """Raises UsageError if training asks for a device that is missing, or a number is too large."""
     if cfg.common.fp16 and not torch.cuda.is_available():
         raise UsageError("--fp16 needs a GPU; a CPU trains with --bf16, or without either")
+    if cfg.ema.ema_decay > 1:
+        raise UsageError(f"--ema-decay is {cfg.ema.ema_decay}; it must be at most 1")
 
 
 def check_generation(cfg) -> None:
@@ -205,7 +207,7 @@ def check_pairs(args: Namespace) -> None:
 
 CHECKS = {
     "preprocess": [check_pairs],
-    "train": [check_settings, check_device],
+    "train": [check_settings, check_training],
     "generate": [check_path, check_settings, check_generation, check_constraints],
     "interactive": [check_path, check_settings, check_generation],
     "validate": [check_path, check_settings],

@@ -7,6 +7,7 @@ pairs behind it.
 import contextlib
 import logging
 import os
+import re
 import sys
 
 from fairseq import binarizer
@@ -15,7 +16,7 @@ from fairseq.data.encoders.sentencepiece_bpe import SentencepieceBPE
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.files import open_text, plain_blanks
-from fairseq_genext.patches.patch import patch, patch_command
+from fairseq_genext.patches.patch import command_module, patch, patch_command
 
 logger = logging.getLogger(__name__)
 
@@ -121,3 +122,21 @@ def buffered_read(_, input: str, buffer_size: int):
                 buffer = []
     if buffer:
         yield buffer
+
+
+def print_on_a_line(*texts, **kwargs) -> None:
+    """As ``print``, with a blank for line ends within a text."""
+    print(*(re.sub(r"[\r\n]+", " ", str(text)) for text in texts), **kwargs)
+
+
+def _writes_lines(command: str, function: str) -> None:
+    """Texts of a model whose pieces have line ends, as GPT-2's do, would be cut by their reader."""
+
+    @patch_command(command, function)
+    def write(main, *args, **kwargs):
+        command_module(command).print = print_on_a_line
+        return main(*args, **kwargs)
+
+
+_writes_lines("generate", "_main")
+_writes_lines("interactive", "main")

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from fairseq import checkpoint_utils
@@ -12,12 +12,14 @@ from fairseq.trainer import Trainer
 
 from fairseq_genext.errors import UsageError, reason
 from fairseq_genext.modules.fitting import misfit, other_numbers
+from fairseq_genext.patches.averages import begun_by_loading
 from fairseq_genext.patches.checkpoints import architecture, require_known
 from fairseq_genext.patches.dictionaries import require_same_dictionaries
 from fairseq_genext.patches.patch import patch
 from fairseq_genext.patches.resuming import on_master
 
 WEIGHTS_ALONE = "--reset-optimizer --reset-lr-scheduler --reset-dataloader --reset-meters"
+GIVE_WORDS = "give it this folder's words by python -m fairseq_genext.weights.vocabulary"
 # What torch's optimizers keep of every number of a parameter.
 OF_EVERY_NUMBER = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer")
 
@@ -105,7 +107,7 @@ def resume(load, self, filename: str, reset_optimizer: bool = False, *args, **kw
     if filename == last and not PathManager.exists(filename):
         return load(self, filename, reset_optimizer, *args, **kwargs)
 
-    def checked() -> str | None:
+    def checked() -> tuple[str | None, bool]:
         state = checkpoint_utils.load_checkpoint_to_cpu(filename)
         require_position(filename, state, reset_optimizer)
         if state.get("last_optimizer_state") is None and not reset_optimizer:
@@ -114,11 +116,18 @@ def resume(load, self, filename: str, reset_optimizer: bool = False, *args, **kw
                 "(--no-save-optimizer-state), and training cannot go on from it; its weights "
                 f"alone are taken with {WEIGHTS_ALONE}"
             )
-        require_same_dictionaries(filename, state, self.task)
-        return architecture(state["cfg"])
+        try:
+            require_same_dictionaries(filename, state, self.task)
+        except UsageError as error:
+            if not reset_optimizer:
+                raise
+            raise UsageError(f"{str(error).removeprefix('error: ')}, or {GIVE_WORDS}") from None
+        return architecture(state["cfg"]), "ema" in state["extra_state"]
 
-    holds = on_master(self, checked)
-    with one_line(filename, holds, architecture(self.cfg)):
+    holds, averaged = on_master(self, checked)
+    begins = self.cfg.ema.store_ema and not averaged
+    average = begun_by_loading(self, filename) if begins else nullcontext()
+    with one_line(filename, holds, architecture(self.cfg)), average:
         extra_state = load(self, filename, reset_optimizer, *args, **kwargs)
         if not reset_optimizer:
             require_optimizer_state(self.optimizer.optimizer)

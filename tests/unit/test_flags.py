@@ -5,7 +5,7 @@ from command_line import parsed
 from fairseq.dataclass.configs import GenerationConfig
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.patches.flags import LEAST, check_generation, check_settings
+from fairseq_genext.patches.flags import LEAST, check_generation, check_settings, check_training
 
 DATA = ("nowhere", "--task", "language_modeling", "--arch", "transformer_lm", "--batch-size", 8)
 
@@ -57,3 +57,8 @@ def test_training():
             section[name] = before
             tried += 1
     assert tried >= 15
+
+
+def test_an_average_that_overshoots():
+    with pytest.raises(UsageError, match="--ema-decay is 1.5; it must be at most 1"):
+        check_training(parsed(*DATA, "--ema-decay", 1.5))

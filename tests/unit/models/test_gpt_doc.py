@@ -9,9 +9,9 @@ from small_models import build, initialised
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.models.gpt_doc import GPTDocConfig
-from fairseq_genext.modules.huggingface_gpt2 import from_huggingface, to_huggingface
 from fairseq_genext.modules.lora import merged
 from fairseq_genext.modules.rotary import rotate, rotation
+from fairseq_genext.weights.gpt2 import from_huggingface, to_huggingface
 
 SMALL = {
     "_name": "gpt_doc",

@@ -1,0 +1,48 @@
+"""fairseq's Python interface: what it cannot do with a model is said in one line."""
+
+import os
+
+from fairseq import hub_utils
+from fairseq.hub_utils import GeneratorHubInterface
+from fairseq.models import FairseqEncoderDecoderModel
+
+from fairseq_genext.errors import UsageError
+from fairseq_genext.patches.patch import patch
+
+
+@patch(GeneratorHubInterface, "binarize")
+def read_text(binarize, self, sentence: str):
+    """Words of a model of images end in an ``AttributeError``.
+
+    Raises:
+        UsageError: the model has no words.
+    """
+    if self.src_dict is None:
+        raise UsageError(
+            f"{type(self.models[0]).__name__} reads no text: it draws by models[0].generator.draw"
+        )
+    return binarize(self, sentence)
+
+
+@patch(GeneratorHubInterface, "score")
+def score_without_source(score, self, *args, **kwargs):
+    """Scores of a translation model end in a ``TypeError``.
+
+    Raises:
+        UsageError: the model reads a source.
+    """
+    if any(isinstance(model, FairseqEncoderDecoderModel) for model in self.models):
+        raise UsageError(
+            "score is for language models; fairseq-generate --score-reference scores translations"
+        )
+    return score(self, *args, **kwargs)
+
+
+@patch(hub_utils, "from_pretrained")
+def find_gpt2_encoding(load, model_name_or_path: str, *args, **kwargs):
+    """fairseq finds the files of other encodings that lie by a model, so that it can be moved."""
+    for name, file in {"gpt2_encoder_json": "encoder.json", "gpt2_vocab_bpe": "vocab.bpe"}.items():
+        path = os.path.join(model_name_or_path, file)
+        if os.path.exists(path):
+            kwargs.setdefault(name, path)
+    return load(model_name_or_path, *args, **kwargs)

@@ -1,0 +1,1 @@
+"""Commands that make a checkpoint from others, or from weights and for programs of elsewhere."""
