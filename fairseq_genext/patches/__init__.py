@@ -19,6 +19,7 @@ from fairseq_genext.patches import (  # noqa: F401
     logs,
     precision,
     processes,
+    prompts,
     resuming,
     saving,
     scoring,

@@ -29,6 +29,7 @@ from fairseq_genext.data.oracle import OracleLSTM
 from fairseq_genext.errors import UsageError
 from fairseq_genext.modules.document_generator import DocumentGenerator
 from fairseq_genext.modules.forced_sampling import ForcedSampling
+from fairseq_genext.modules.prompts import continued, limits
 from fairseq_genext.modules.samplers import Samples, ancestral, unroll
 from fairseq_genext.tasks.validation_samples import (
     SAMPLED_AT_ONCE,
@@ -53,6 +54,13 @@ class UnconditionalGenerationConfig(ValidationSamplesConfig, LanguageModelingCon
         metadata={
             "help": "fairseq-generate: write this many samples from nothing. 0 reads "
             "--gen-subset, whose first --prefix-size tokens are the prompts"
+        },
+    )
+    write_prompts: bool = field(
+        default=False,
+        metadata={
+            "help": "hypotheses and targets begin with their prompt; lengths and scores are those "
+            "of what follows it all the same"
         },
     )
     oracle: str = field(
@@ -171,10 +179,11 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
 
         A prompt is what ``--prefix-size`` cuts off a data set's lines, or a whole line given to
         ``fairseq-interactive`` or to fairseq's Python interface. Such a line that leaves no room to
-        continue it is warned of, and has no hypothesis.
+        continue it is warned of, and has no hypothesis. A hypothesis is what follows the prompt, as
+        is the target of a data set's line then; see ``modules.prompts``.
 
         Raises:
-            UsageError: ``--prefix-size`` leaves no room to continue.
+            UsageError: ``--prefix-size`` leaves no room to continue, or flags do not go together.
         """
         if constraints is not None:
             raise UsageError("--constraints work with translation only")
@@ -188,18 +197,37 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         if not self.length.through_ends:
             # A prompt ends where its sentence does: forced, the end would end the sample as well.
             prefix_tokens = prefix_tokens.masked_fill(prefix_tokens.eq(eos).cumsum(1).bool(), pad)
-        fits = self.prompts_with_room(generator, sample, prefix_tokens)
+        with torch.no_grad():
+            if not isinstance(generator, SequenceGenerator) or prefix_tokens.size(1) == 0:
+                return generator.generate(
+                    models, sample, prefix_tokens=prefix_tokens, bos_token=eos
+                )
+            return self.continue_prompts(generator, models, sample, prefix_tokens)
+
+    def continue_prompts(self, generator, models, sample, prompts: torch.Tensor):
+        """Hypotheses of each of the prompts ``(batch, longest)``.
+
+        Raises:
+            UsageError: as ``inference_step``.
+        """
+        if generator.match_source_len:
+            raise UsageError("--match-source-len: a prompt has no source to be as long as")
+        fits = self.prompts_with_room(generator, sample, prompts)
         if not fits.any():
             return [[] for _ in fits]
-        if not fits.all():
-            width = int(prefix_tokens[fits].ne(pad).sum(dim=1).max())
-            prefix_tokens = prefix_tokens[fits, :width]
-            sample = {"net_input": {key: x[fits] for key, x in sample["net_input"].items()}}
-        with torch.no_grad():
-            found = generator.generate(models, sample, prefix_tokens=prefix_tokens, bos_token=eos)
-        if not fits.all():
-            answers = iter(found)
-            found = [next(answers) if fit else [] for fit in fits.tolist()]
+        lengths = prompts.ne(self.dictionary.pad()).sum(dim=1)
+        kept = prompts[fits, : int(lengths[fits].max())]
+        batch = {"net_input": {key: x[fits] for key, x in sample["net_input"].items()}}
+        answers = iter(continued(generator, models, batch, kept, self.dictionary.eos()))
+        found = [next(answers) if fit else [] for fit in fits.tolist()]
+        if self.args.write_prompts:
+            for hypotheses, prompt, length in zip(found, prompts, lengths, strict=True):
+                for hypothesis in hypotheses:
+                    hypothesis["tokens"] = torch.cat([prompt[:length], hypothesis["tokens"]])
+        elif sample.get("target") is not None:
+            # fairseq-generate writes and scores this; padding is left out.
+            head = sample["target"][:, : prompts.size(1)]
+            head.masked_fill_(prompts.ne(self.dictionary.pad()), self.dictionary.pad())
         return found
 
     def prompts_with_room(self, generator, sample, prompts: torch.Tensor) -> torch.Tensor:
@@ -209,21 +237,16 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             UsageError: one cannot, and it is none of the lines that fairseq-interactive reads.
         """
         lengths = prompts.ne(self.dictionary.pad()).sum(dim=1)
-        if not isinstance(generator, SequenceGenerator):
-            return torch.ones_like(lengths, dtype=torch.bool)
-        # fairseq would cut a longer prompt and end the text there.
-        given_tokens = sample["net_input"]["src_tokens"].size(1)
-        wanted = int(generator.max_len_a * given_tokens + generator.max_len_b)
-        room = min(wanted, generator.max_len - 1)
-        for length in lengths[lengths >= room].tolist():
+        fits = limits(generator, sample, lengths) > lengths
+        for length in lengths[~fits].tolist():
             says = (
-                f"a prompt of {length} tokens leaves nothing of {room} to write: raise "
-                "--max-len-b as far as the model's positions allow, or shorten the prompt"
+                f"a prompt of {length} tokens leaves nothing to write, of the {generator.max_len} "
+                "positions of the model or of --max-len-b: shorten the prompt"
             )
             if "id" in sample:
                 raise UsageError(says)
             logger.warning(says)  # the other lines of a session are answered
-        return lengths < room
+        return fits
 
     def train_step(self, sample, *args, **kwargs):
         """One batch, without end of sentence where length is fixed."""
