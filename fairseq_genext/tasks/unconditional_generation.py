@@ -24,6 +24,7 @@ from fairseq.tasks.language_modeling import (
     LanguageModelingTask,
 )
 
+from fairseq_genext.data.answers import AnswerDataset
 from fairseq_genext.data.noise_dataset import NoiseDataset
 from fairseq_genext.data.oracle import OracleLSTM
 from fairseq_genext.errors import UsageError
@@ -63,6 +64,14 @@ class UnconditionalGenerationConfig(ValidationSamplesConfig, LanguageModelingCon
             "of what follows it all the same"
         },
     )
+    loss_on: str = field(
+        default="",
+        metadata={
+            "help": "a word that separates prompt and answer in each line: only what stands "
+            "behind its last occurrence counts in losses and figures, and fairseq-generate "
+            "continues what stands before"
+        },
+    )
     oracle: str = field(
         default="",
         metadata={
@@ -87,6 +96,13 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         self.output_dictionary = copy.copy(self.output_dictionary)
         if args.sample_break_mode != "eos":
             self.write_documents()
+        if args.loss_on and (args.sample_break_mode != "eos" or self.targets != ["future"]):
+            raise UsageError(
+                "--loss-on needs a prompt and an answer a line, read from the left: leave out "
+                "--sample-break-mode, --self-target and --past-target"
+            )
+        if args.loss_on and args.fixed_length:
+            raise UsageError("--loss-on and --fixed-length: answers end where they do; choose one")
         self.oracle = OracleLSTM.load(args.oracle, dictionary) if args.oracle else None
 
     def write_documents(self) -> None:
@@ -145,6 +161,10 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             self.datasets[split] = NoiseDataset(self.args.num_samples, self.dictionary.eos())
             return
         super().load_dataset(split, **kwargs)
+        if self.args.loss_on:
+            self.datasets[split] = AnswerDataset(
+                self.datasets[split], self.dictionary, self.args.loss_on, split
+            )
 
     def build_generator(self, models, args, *others, **kwargs):
         """As fairseq's, with ``ForcedSampling`` for ``--sampling``.
@@ -177,10 +197,10 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
     def inference_step(self, generator, models, sample, prefix_tokens=None, constraints=None):
         """Continues the prompts, or starts from nothing.
 
-        A prompt is what ``--prefix-size`` cuts off a data set's lines, or a whole line given to
-        ``fairseq-interactive`` or to fairseq's Python interface. Such a line that leaves no room to
-        continue it is warned of, and has no hypothesis. A hypothesis is what follows the prompt, as
-        is the target of a data set's line then; see ``modules.prompts``.
+        A prompt is what ``--prefix-size`` or ``--loss-on`` cuts off a data set's lines, or a whole
+        line given to ``fairseq-interactive`` or to fairseq's Python interface. Such a line that
+        leaves no room to continue it is warned of, and has no hypothesis. A hypothesis is what
+        follows the prompt, as is the target of a data set's line then; see ``modules.prompts``.
 
         Raises:
             UsageError: ``--prefix-size`` leaves no room to continue, or flags do not go together.
@@ -188,12 +208,18 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         if constraints is not None:
             raise UsageError("--constraints work with translation only")
         given = prefix_tokens is None and "nsentences" not in sample
+        eos, pad = self.dictionary.eos(), self.dictionary.pad()
+        starts = sample.get("start_indices")
+        if starts is not None and prefix_tokens is not None:
+            raise UsageError("--loss-on and --prefix-size: each says what a prompt is; choose one")
         if prefix_tokens is None:
             # A line of a data set is no prompt unless --prefix-size says so: fairseq's
             # language_modeling task would take it whole and so copy it.
             lines = sample["net_input"]["src_tokens"]  # (batch, 1 + longest line)
             prefix_tokens = lines[:, 1:] if given else lines[:, :0]
-        eos, pad = self.dictionary.eos(), self.dictionary.pad()
+            if starts is not None:
+                places = torch.arange(1, lines.size(1), device=lines.device)
+                prefix_tokens = lines[:, 1:].masked_fill(places > starts.unsqueeze(1), pad)
         if not self.length.through_ends:
             # A prompt ends where its sentence does: forced, the end would end the sample as well.
             prefix_tokens = prefix_tokens.masked_fill(prefix_tokens.eq(eos).cumsum(1).bool(), pad)
@@ -220,14 +246,15 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         batch = {"net_input": {key: x[fits] for key, x in sample["net_input"].items()}}
         answers = iter(continued(generator, models, batch, kept, self.dictionary.eos()))
         found = [next(answers) if fit else [] for fit in fits.tolist()]
-        if self.args.write_prompts:
-            for hypotheses, prompt, length in zip(found, prompts, lengths, strict=True):
-                for hypothesis in hypotheses:
-                    hypothesis["tokens"] = torch.cat([prompt[:length], hypothesis["tokens"]])
-        elif sample.get("target") is not None:
+        shown = self.args.write_prompts
+        for hypotheses, prompt, length in zip(found, prompts, lengths, strict=True):
+            for hypothesis in hypotheses if shown else ():
+                hypothesis["tokens"] = torch.cat([prompt[:length], hypothesis["tokens"]])
+        if sample.get("target") is not None:
             # fairseq-generate writes and scores this; padding is left out.
+            pad = self.dictionary.pad()
             head = sample["target"][:, : prompts.size(1)]
-            head.masked_fill_(prompts.ne(self.dictionary.pad()), self.dictionary.pad())
+            head.copy_(torch.where(prompts.eq(pad), head, prompts if shown else pad))
         return found
 
     def prompts_with_room(self, generator, sample, prompts: torch.Tensor) -> torch.Tensor:
