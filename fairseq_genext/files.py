@@ -18,7 +18,10 @@ GIANT = 4192  # characters of a line; in bytes what sentencepiece leaves out by 
 # Text and images are packed to a half to a thirtieth, and deflate cannot do more than 1 in 1,032.
 PACKED_FREELY, MOST_PACKED = 1 << 27, 200
 
-POINT_KINDS = {"samples": str, "translations": str, "images": str, "shares": dict}
+POINT_KINDS = {
+    "samples": str, "translations": str, "images": str, "shares": dict, "answers": str,
+    "by_task": dict, "by_facts": dict,
+}  # fmt: skip
 
 logger = logging.getLogger(__name__)
 

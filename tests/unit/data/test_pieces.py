@@ -32,7 +32,7 @@ def test_encoded_text_comes_back(tmp_path, monkeypatch):
 def test_symbols_stay_whole(tmp_path, monkeypatch):
     raw = tmp_path / "raw.txt"
     raw.write_text("\n".join(f"{line} <sep> bread" for line in TEXT) + "\n")
-    flags = ("--vocabulary", 32, "--symbols", "<sep>")
+    flags = ("--vocabulary", 28, "--symbols", "<sep>")
     command(monkeypatch, tmp_path / "m", "--train", raw, *flags)
     cut = pieces.load(tmp_path / "m.model").encode("a man <sep> bread", out_type=str)
     assert cut.count("<sep>") == 1
