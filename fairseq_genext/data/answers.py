@@ -31,7 +31,7 @@ class AnswerDataset(BaseWrapperDataset):
     ) -> None:
         super().__init__(lines)
         self.separator, self.pad = dictionary.index(separator), dictionary.pad()
-        if self.separator == dictionary.unk():
+        if self.separator < dictionary.nspecial:  # unknown words among them
             raise UsageError(f"--loss-on {separator}: the dictionary has no such word")
         for number in range(len(lines)):
             # Here, since a worker of fairseq's loader could not say it in one line.

@@ -153,6 +153,7 @@ def test_flags_that_do_not_go_together(folder, flags, says):
         (("fairseq-train", *TRAIN, "--loss-on", "<sep>"), "the dictionary has no such word"),
         (("fairseq-train", *TRAIN, "--loss-on", "stone"), "line 1 of valid does not have it"),
         (("fairseq-eval-lm", *MODEL, "--loss-on", "stone"), "line 1 of test does not have it"),
+        (("fairseq-eval-lm", *MODEL, "--loss-on", "</s>"), "the dictionary has no such word"),
         (("fairseq-generate", *MODEL, "--prefix-size", 2), "--loss-on and --prefix-size"),
     ],
 )

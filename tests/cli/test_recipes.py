@@ -100,8 +100,8 @@ def test_conditional_gan(pairs, tmp_path):
 @pytest.mark.parametrize(
     "systems",
     [
-        ("gpt_doc_pretrained",),
-        pytest.param(("gpt_doc_all_tokens", "lstm_seq2seq_doc", "dbam"), marks=pytest.mark.full),
+        ("gpt_doc",),
+        pytest.param(("gpt_doc_pretrained", "lstm_seq2seq_doc", "dbam"), marks=pytest.mark.full),
     ],
 )
 def test_question_answering(tmp_path, systems):
