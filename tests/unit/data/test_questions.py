@@ -65,6 +65,12 @@ def test_answers_and_facts():
     assert set(answers["two_hops"]) == set(questions.PLACES)
 
 
+def test_no_story_is_told_twice():
+    """Though every fifth has two sentences alone."""
+    told = [one.context for one in islice(generate(1, ["where_is"]), 3000)]
+    assert len(set(told)) == len(told)
+
+
 def command(monkeypatch, *argv):
     monkeypatch.setattr(sys, "argv", ["questions", *map(str, argv)])
     questions.main()
