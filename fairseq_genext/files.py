@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import re
+import sys
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,12 +18,15 @@ GIANT = 4192  # characters of a line; in bytes what sentencepiece leaves out by 
 # Text and images are packed to a half to a thirtieth, and deflate cannot do more than 1 in 1,032.
 PACKED_FREELY, MOST_PACKED = 1 << 27, 200
 
-POINT_KINDS = {"samples": str, "translations": str, "images": str, "shares": dict}
+POINT_KINDS = {
+    "samples": str, "translations": str, "images": str, "shares": dict, "answers": str,
+    "by_task": dict, "by_facts": dict,
+}  # fmt: skip
 
 logger = logging.getLogger(__name__)
 
 
-def open_text(path: str | Path, mode: str = "r", **kwargs):
+def open_text(path: str | Path | int, mode: str = "r", **kwargs):
     """As ``open``, but a text that is read has the lines that ``wc -l`` counts.
 
     Python would end a line at a lone carriage return too, and keep the mark that some editors write
@@ -36,17 +40,23 @@ def open_text(path: str | Path, mode: str = "r", **kwargs):
 def read_lines(path: str | Path, at_least: int = 1) -> list[str]:
     """Lines of a UTF-8 file, plain or with the ending ``.gz``, as ``wc -l`` counts them.
 
-    Neither a carriage return at a line's end nor a byte-order mark at the file's head counts.
+    ``-`` is standard input. Neither a carriage return at a line's end nor a byte-order mark at the
+    file's head counts.
 
     Raises:
         UsageError: the file is missing, is not UTF-8 or no gzip file, or has fewer than
             ``at_least`` lines.
     """
     path = Path(path)
-    if not path.is_file():
+    typed = str(path) == "-"
+    if not typed and not path.is_file():
         raise UsageError(f"{path} does not exist")
     try:
-        with _open_packed(path) if path.suffix == ".gz" else open_text(path) as file:
+        if typed:
+            opened = open_text(sys.stdin.fileno(), closefd=False)
+        else:
+            opened = _open_packed(path) if path.suffix == ".gz" else open_text(path)
+        with opened as file:
             lines = [line.removesuffix("\n").removesuffix("\r") for line in file]
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error}") from None

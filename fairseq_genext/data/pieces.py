@@ -15,7 +15,7 @@ import argparse
 import logging
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import sentencepiece
@@ -34,7 +34,13 @@ RESERVED = "\u2585"  # with which sentencepiece marks the unknown; lines that ha
 logger = logging.getLogger(__name__)
 
 
-def train(prefix: str, inputs: list[str], vocabulary: int, normalization: str = "identity") -> None:
+def train(
+    prefix: str,
+    inputs: list[str],
+    vocabulary: int,
+    normalization: str = "identity",
+    symbols: Sequence[str] = (),
+) -> None:
     """Writes ``prefix.model`` and ``prefix.vocab``, a unigram model (Kudo 2018).
 
     Args:
@@ -42,6 +48,7 @@ def train(prefix: str, inputs: list[str], vocabulary: int, normalization: str = 
         inputs: texts, a sentence a line.
         vocabulary: number of pieces.
         normalization: one of ``NORMALIZATIONS``.
+        symbols: texts that are pieces of their own wherever they stand, such as a separator.
 
     Raises:
         UsageError: an input is missing, or too small for the vocabulary.
@@ -62,6 +69,7 @@ def train(prefix: str, inputs: list[str], vocabulary: int, normalization: str = 
             vocab_size=vocabulary,
             character_coverage=1.0,
             normalization_rule_name=normalization,
+            user_defined_symbols=list(symbols),
             remove_extra_whitespaces=normalization != "identity",
             minloglevel=2,
         )
@@ -137,6 +145,12 @@ def main() -> None:
         help="how the model rewrites text (default: not at all)",
     )
     parser.add_argument(
+        "--symbols",
+        nargs="+",
+        default=[],
+        help="texts that are pieces of their own wherever they stand, such as <sep> for --loss-on",
+    )
+    parser.add_argument(
         "--encode",
         nargs=2,
         action="append",
@@ -146,7 +160,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     if args.train:
-        train(args.prefix, args.train, args.vocabulary, args.normalization)
+        train(args.prefix, args.train, args.vocabulary, args.normalization, args.symbols)
     for text, pieces in args.encode:
         encode(f"{args.prefix}.model", text, pieces)
 

@@ -26,13 +26,14 @@ HELD_OUT = "held_out"
 HELD_OUT_IMAGES = "held_out_images"
 HELD_OUT_LABELS = {HELD_OUT: "held-out text", HELD_OUT_IMAGES: "held-out real images"}
 CONDITIONS = ("temperature", "top_p", "decoding", "updates")
-FILES = ("samples", "translations", "images")
+FILES = ("samples", "translations", "images", "answers")
 # What every point of a kind of data has.
 NEEDED = {
     "sentences": ("samples", "num_samples", "bleu_3", "self_bleu_3"),
     "pairs": ("decoding", "translations"),
     "oracle": ("temperature", "oracle_nll", "test_nll", "self_bleu_2", "duplicates"),
     "images": ("updates", "images", "frechet"),
+    "questions": ("answers", "exact_match", "f1", "by_task", "by_facts"),
 }
 # A start's training is part of what a system has cost.
 ADDED = ("updates", "seconds", "processor_seconds", "tokens_seen")
@@ -194,7 +195,7 @@ class Results:
         )
 
     def kind(self, system: System) -> str:
-        """Kind of a system's data: sentences, pairs, oracle or images."""
+        """Kind of a system's data: sentences, pairs, oracle, images or questions."""
         return self.experiment["data"][system.data]["kind"]
 
     def of_kind(self, kind: str, section: str) -> list[System]:

@@ -5,7 +5,6 @@ writes ``</s>`` between sentences. fairseq's own generator stops there; this one
 length that was asked for.
 """
 
-import torch
 from torch import Tensor
 
 from fairseq_genext.modules.sampling_generator import SamplingGenerator
@@ -21,14 +20,6 @@ class DocumentGenerator(SamplingGenerator):
 
     def __init__(self, models, tgt_dict, **kwargs) -> None:
         super().__init__(models, tgt_dict, eos=tgt_dict.bos(), **kwargs)
-
-    def _prefix_tokens(self, step, lprobs, scores, tokens, prefix_tokens, beam_size):
-        # Where another prompt of the batch is longer, fairseq forbids nothing.
-        lprobs, tokens, scores = super()._prefix_tokens(
-            step, lprobs, scores, tokens, prefix_tokens, beam_size
-        )
-        lprobs[:, self.eos] = -torch.inf
-        return lprobs, tokens, scores
 
     def generate(self, models, sample: dict, **kwargs) -> list[list[dict[str, Tensor]]]:
         """Hypotheses of each text, best first: their tokens have no end."""

@@ -10,6 +10,7 @@ from fairseq import search
 from fairseq.sequence_generator import SequenceGenerator
 from torch import Tensor
 
+from fairseq_genext.modules.prompts import END
 from fairseq_genext.modules.word_decoder import WordDecoder
 
 
@@ -93,13 +94,14 @@ class SamplingGenerator(SequenceGenerator):
         Args:
             tokens: ``(batch, longest + 2)``, into which the words are written.
             scores: ``(batch, longest + 1)``, likewise their log-probabilities.
-            prompts: ``(batch, longest prompt)``, padded on the right.
+            prompts: ``(batch, longest prompt)``, padded on the right, and perhaps with ``END``.
             state: the decoder's, into which they are read.
 
         Returns:
             The number of words that were read.
         """
-        number = int(prompts.ne(self.pad).sum(dim=1).min()) if prompts.numel() else 0
+        words = prompts.ne(self.pad) & prompts.ne(END)
+        number = int(words.sum(dim=1).min()) if prompts.numel() else 0
         if number == 0:
             return 0
         tokens[:, 1 : number + 1] = prompts[:, :number]

@@ -23,6 +23,7 @@ from fairseq_genext.patches import (  # noqa: F401
     optimizers,
     precision,
     processes,
+    prompts,
     python_interface,
     resuming,
     saving,

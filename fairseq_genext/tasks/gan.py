@@ -35,6 +35,8 @@ class GANTask(Turns, UnconditionalGenerationTask):
     def __init__(self, args, dictionary, output_dictionary=None, targets=None) -> None:
         if output_dictionary is not None and len(output_dictionary) != len(dictionary):
             raise UsageError("--output-dictionary-size: both players read and write the same words")
+        if args.loss_on:
+            raise UsageError("--loss-on: a GAN writes from noise, and has no answers; leave it out")
         super().__init__(args, dictionary, output_dictionary, targets)
 
     def load_dataset(self, split: str, **kwargs) -> None:

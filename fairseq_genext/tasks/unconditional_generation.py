@@ -24,11 +24,13 @@ from fairseq.tasks.language_modeling import (
     LanguageModelingTask,
 )
 
+from fairseq_genext.data.answers import AnswerDataset
 from fairseq_genext.data.noise_dataset import NoiseDataset
 from fairseq_genext.data.oracle import OracleLSTM
 from fairseq_genext.errors import UsageError
 from fairseq_genext.modules.document_generator import DocumentGenerator
 from fairseq_genext.modules.forced_sampling import ForcedSampling
+from fairseq_genext.modules.prompts import continued, limits
 from fairseq_genext.modules.samplers import Samples, ancestral, unroll
 from fairseq_genext.modules.sampling_generator import SamplingGenerator
 from fairseq_genext.tasks.validation_samples import (
@@ -56,6 +58,21 @@ class UnconditionalGenerationConfig(ValidationSamplesConfig, LanguageModelingCon
             "--gen-subset, whose first --prefix-size tokens are the prompts"
         },
     )
+    write_prompts: bool = field(
+        default=False,
+        metadata={
+            "help": "hypotheses and targets begin with their prompt; lengths and scores are those "
+            "of what follows it all the same"
+        },
+    )
+    loss_on: str = field(
+        default="",
+        metadata={
+            "help": "a word that separates prompt and answer in each line: only what stands "
+            "behind its last occurrence counts in losses and figures, and fairseq-generate "
+            "continues what stands before"
+        },
+    )
     oracle: str = field(
         default="",
         metadata={
@@ -80,6 +97,13 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         self.output_dictionary = copy.copy(self.output_dictionary)
         if args.sample_break_mode != "eos":
             self.write_documents()
+        if args.loss_on and (args.sample_break_mode != "eos" or self.targets != ["future"]):
+            raise UsageError(
+                "--loss-on needs a prompt and an answer a line, read from the left: leave out "
+                "--sample-break-mode, --self-target and --past-target"
+            )
+        if args.loss_on and args.fixed_length:
+            raise UsageError("--loss-on and --fixed-length: answers end where they do; choose one")
         self.oracle = OracleLSTM.load(args.oracle, dictionary) if args.oracle else None
 
     def write_documents(self) -> None:
@@ -138,6 +162,10 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             self.datasets[split] = NoiseDataset(self.args.num_samples, self.dictionary.eos())
             return
         super().load_dataset(split, **kwargs)
+        if self.args.loss_on:
+            self.datasets[split] = AnswerDataset(
+                self.datasets[split], self.dictionary, self.args.loss_on, split
+            )
 
     def build_generator(self, models, args, *others, **kwargs):
         """As fairseq's, with ``ForcedSampling`` for ``--sampling``.
@@ -169,37 +197,64 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
     def inference_step(self, generator, models, sample, prefix_tokens=None, constraints=None):
         """Continues the prompts, or starts from nothing.
 
-        A prompt is what ``--prefix-size`` cuts off a data set's lines, or a whole line given to
-        ``fairseq-interactive`` or to fairseq's Python interface. Such a line that leaves no room to
-        continue it is warned of, and has no hypothesis.
+        A prompt is what ``--prefix-size`` or ``--loss-on`` cuts off a data set's lines, or a whole
+        line given to ``fairseq-interactive`` or to fairseq's Python interface. Such a line that
+        leaves no room to continue it is warned of, and has no hypothesis. A hypothesis is what
+        follows the prompt, as is the target of a data set's line then; see ``modules.prompts``.
 
         Raises:
-            UsageError: ``--prefix-size`` leaves no room to continue.
+            UsageError: ``--prefix-size`` leaves no room to continue, or flags do not go together.
         """
         if constraints is not None:
             raise UsageError("--constraints work with translation only")
         given = prefix_tokens is None and "nsentences" not in sample
+        eos, pad = self.dictionary.eos(), self.dictionary.pad()
+        starts = sample.get("start_indices")
+        if starts is not None and prefix_tokens is not None:
+            raise UsageError("--loss-on and --prefix-size: each says what a prompt is; choose one")
         if prefix_tokens is None:
             # A line of a data set is no prompt unless --prefix-size says so: fairseq's
             # language_modeling task would take it whole and so copy it.
             lines = sample["net_input"]["src_tokens"]  # (batch, 1 + longest line)
             prefix_tokens = lines[:, 1:] if given else lines[:, :0]
-        eos, pad = self.dictionary.eos(), self.dictionary.pad()
+            if starts is not None:
+                places = torch.arange(1, lines.size(1), device=lines.device)
+                prefix_tokens = lines[:, 1:].masked_fill(places > starts.unsqueeze(1), pad)
         if not self.length.through_ends:
             # A prompt ends where its sentence does: forced, the end would end the sample as well.
             prefix_tokens = prefix_tokens.masked_fill(prefix_tokens.eq(eos).cumsum(1).bool(), pad)
-        fits = self.prompts_with_room(generator, sample, prefix_tokens)
+        with torch.no_grad():
+            if not isinstance(generator, SequenceGenerator) or prefix_tokens.size(1) == 0:
+                return generator.generate(
+                    models, sample, prefix_tokens=prefix_tokens, bos_token=eos
+                )
+            return self.continue_prompts(generator, models, sample, prefix_tokens)
+
+    def continue_prompts(self, generator, models, sample, prompts: torch.Tensor):
+        """Hypotheses of each of the prompts ``(batch, longest)``.
+
+        Raises:
+            UsageError: as ``inference_step``.
+        """
+        if generator.match_source_len:
+            raise UsageError("--match-source-len: a prompt has no source to be as long as")
+        fits = self.prompts_with_room(generator, sample, prompts)
         if not fits.any():
             return [[] for _ in fits]
-        if not fits.all():
-            width = int(prefix_tokens[fits].ne(pad).sum(dim=1).max())
-            prefix_tokens = prefix_tokens[fits, :width]
-            sample = {"net_input": {key: x[fits] for key, x in sample["net_input"].items()}}
-        with torch.no_grad():
-            found = generator.generate(models, sample, prefix_tokens=prefix_tokens, bos_token=eos)
-        if not fits.all():
-            answers = iter(found)
-            found = [next(answers) if fit else [] for fit in fits.tolist()]
+        lengths = prompts.ne(self.dictionary.pad()).sum(dim=1)
+        kept = prompts[fits, : int(lengths[fits].max())]
+        batch = {"net_input": {key: x[fits] for key, x in sample["net_input"].items()}}
+        answers = iter(continued(generator, models, batch, kept, self.dictionary.eos()))
+        found = [next(answers) if fit else [] for fit in fits.tolist()]
+        shown = self.args.write_prompts
+        for hypotheses, prompt, length in zip(found, prompts, lengths, strict=True):
+            for hypothesis in hypotheses if shown else ():
+                hypothesis["tokens"] = torch.cat([prompt[:length], hypothesis["tokens"]])
+        if sample.get("target") is not None:
+            # fairseq-generate writes and scores this; padding is left out.
+            pad = self.dictionary.pad()
+            head = sample["target"][:, : prompts.size(1)]
+            head.copy_(torch.where(prompts.eq(pad), head, prompts if shown else pad))
         return found
 
     def prompts_with_room(self, generator, sample, prompts: torch.Tensor) -> torch.Tensor:
@@ -209,21 +264,16 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             UsageError: one cannot, and it is none of the lines that fairseq-interactive reads.
         """
         lengths = prompts.ne(self.dictionary.pad()).sum(dim=1)
-        if not isinstance(generator, SequenceGenerator):
-            return torch.ones_like(lengths, dtype=torch.bool)
-        # fairseq would cut a longer prompt and end the text there.
-        given_tokens = sample["net_input"]["src_tokens"].size(1)
-        wanted = int(generator.max_len_a * given_tokens + generator.max_len_b)
-        room = min(wanted, generator.max_len - 1)
-        for length in lengths[lengths >= room].tolist():
+        fits = limits(generator, sample, lengths) > lengths
+        for length in lengths[~fits].tolist():
             says = (
-                f"a prompt of {length} tokens leaves nothing of {room} to write: raise "
-                "--max-len-b as far as the model's positions allow, or shorten the prompt"
+                f"a prompt of {length} tokens leaves nothing to write, of the {generator.max_len} "
+                "positions of the model or of --max-len-b: shorten the prompt"
             )
             if "id" in sample:
                 raise UsageError(says)
             logger.warning(says)  # the other lines of a session are answered
-        return lengths < room
+        return fits
 
     def train_step(self, sample, *args, **kwargs):
         """One batch, without end of sentence where length is fixed."""

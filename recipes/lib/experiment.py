@@ -25,15 +25,20 @@ from fairseq_genext.data.images import ALIASES, IMAGE_FILES
 from fairseq_genext.errors import UsageError, flag
 from fairseq_genext.files import file_name, read_lines
 
-CORPORA = {"sentences": "clauses", "pairs": "kjv-bbe", "oracle": "oracle", "images": "digits"}
+CORPORA = {
+    "sentences": "clauses", "pairs": "kjv-bbe", "oracle": "oracle", "images": "digits",
+    "questions": "stories",
+}  # fmt: skip
 SOURCES = ("train", "untrained", "unigram", "samples")  # where a system's output comes from
 # Those that there are for data of a kind, and the data that a section is about.
 KIND_SOURCES = {
     "sentences": SOURCES, "pairs": ("train", "samples"), "oracle": ("train",), "images": ("train",),
+    "questions": ("train",),
 }  # fmt: skip
 SECTION_KINDS = {
     "quality": "sentences", "curves": "sentences", "gains": "sentences", "samples": "sentences",
     "oracle": "oracle", "translation": "pairs", "images": "images",
+    "question_answering": "questions",
 }  # fmt: skip
 # Multi30k's names, and the plain ones.
 PAIR_SPLITS = (("train",), ("val", "valid"), ("test_2016_flickr", "test"))
@@ -289,6 +294,8 @@ def user_files(folder: Path, given: dict, where: str) -> list[str]:
     optional, wanted = [], []
     if given["kind"] == "sentences":
         optional, wanted = ["valid.txt"], [["train.txt"], ["test.txt"]]
+    elif given["kind"] == "questions":
+        wanted = [[f"{split}.tsv"] for split in ("train", "valid", "test")]
     elif given["kind"] == "pairs":
         wanted = [
             [f"{name}.{language}{packed}" for name in names for packed in ("", ".gz")]
@@ -349,6 +356,8 @@ def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[st
         if not any(key in system for key in KIND_SOURCES[kind]):
             known = " or ".join(KIND_SOURCES[kind])
             raise UsageError(f"{where}: a system on data of kind {kind} needs {known}")
+        if ("form" in system) != (kind == "questions"):
+            raise UsageError(f"{where}: form goes with data of kind questions, and is needed there")
         systems[name] = system
     for name in systems:
         check_others(systems, name, f"{path}: systems.{name}")

@@ -18,7 +18,7 @@ from pathlib import Path
 from fairseq import options
 from fairseq_cli import preprocess
 
-from fairseq_genext.data import bible, digits, pieces
+from fairseq_genext.data import bible, digits, pieces, questions
 from fairseq_genext.errors import UsageError
 from fairseq_genext.files import read_json, read_lines, write_lines, write_whole
 
@@ -65,12 +65,20 @@ def copy_pairs(given: dict, folder: Path) -> None:
                 )
 
 
-def binarise(folder: Path, *flags: str, splits: tuple[str, ...] = SPLITS) -> None:
-    """fairseq-preprocess on the splits' texts of pieces."""
-    shutil.rmtree(folder / "bin", ignore_errors=True)  # fairseq refuses a dict.txt that it finds
+def cut(folder: Path, sides: dict[str, str]) -> None:
+    """Cuts the splits' texts into pieces: ``split.pieces…`` of each text's ending."""
+    for name in (f"{folder}/{split}" for split in SPLITS):
+        for end, cut_end in sides.items():
+            pieces.encode(f"{folder}/pieces.model", name + end, f"{name}.pieces{cut_end}")
+
+
+def binarise(folder: Path, *flags: str, splits: tuple[str, ...] = SPLITS, form: str = "") -> None:
+    """fairseq-preprocess on the splits' texts of pieces, into ``bin`` or ``bin/form``."""
+    target = folder / "bin" / form
+    shutil.rmtree(target, ignore_errors=True)  # fairseq refuses a dict.txt that it finds
     prefixes = [item for s in splits for item in (f"--{s}pref", str(folder / f"{s}.pieces"))]
     parser = options.get_preprocessing_parser()
-    preprocess.main(parser.parse_args([*flags, *prefixes, "--destdir", str(folder / "bin")]))
+    preprocess.main(parser.parse_args([*flags, *prefixes, "--destdir", str(target)]))
 
 
 def prepare_text(given: dict, folder: Path) -> None:
@@ -84,10 +92,51 @@ def prepare_text(given: dict, folder: Path) -> None:
     (copy if "from" in given else write_bible)(given, folder)
     texts = [f"{folder}/train{end}" for end in sides]
     pieces.train(f"{folder}/pieces", texts, given["vocabulary"], given["normalization"])
-    for name in (f"{folder}/{split}" for split in SPLITS):
-        for end, cut_end in sides.items():
-            pieces.encode(f"{folder}/pieces.model", name + end, f"{name}.pieces{cut_end}")
+    cut(folder, sides)
     binarise(folder, *flags)
+
+
+def prepare_questions(given: dict, folder: Path) -> None:
+    """Questions as lines with their answers, as pairs, and as text without answers.
+
+    All have the same pieces and the same dictionary, so that a model of one form can go on with
+    another. The text is what is known without answers, with clauses of the Bible where the
+    questions are generated.
+    """
+    if "from" in given:
+        for path in map(Path, given["files"]):
+            shutil.copyfile(path, folder / path.name)
+    else:
+        flags = shlex.split(given.get("flags", ""))
+        subprocess.run(
+            [sys.executable, "-m", "fairseq_genext.data.questions", folder, *flags], check=True
+        )
+    clauses = {} if "from" in given else bible.corpora()
+    for split in SPLITS:
+        asked = questions.read_questions(folder / f"{split}.tsv")
+        prompts = [question.prompt for question in asked]
+        lines = [f"{one.prompt} {questions.SEPARATOR} {one.answer}" for one in asked]
+        write_lines(folder / f"{split}.txt", lines)
+        write_lines(folder / f"{split}.text", prompts + clauses.get(f"clauses/{split}.txt", []))
+        write_lines(folder / f"{split}.prompt", prompts)
+        write_lines(folder / f"{split}.answer", (question.answer for question in asked))
+    texts = [f"{folder}/train.txt", f"{folder}/train.text"]
+    pieces.train(f"{folder}/pieces", texts, given["vocabulary"], symbols=[questions.SEPARATOR])
+    forms = {
+        "lines": ({".txt": ""}, ["--only-source"]),
+        "text": ({".text": ""}, ["--only-source"]),
+        "pairs": (
+            {".prompt": ".prompt", ".answer": ".answer"},
+            ["-s", "prompt", "-t", "answer", "--joined-dictionary"],
+        ),
+    }
+    known = [line.split("\t")[0] for line in read_lines(folder / "pieces.vocab")]
+    write_lines(
+        folder / "dict.txt", (f"{piece} 1" for piece in known[3:])
+    )  # without <unk> <s> </s>
+    for form, (sides, flags) in forms.items():
+        cut(folder, sides)
+        binarise(folder, *flags, "--srcdict", str(folder / "dict.txt"), form=form)
 
 
 def prepare_oracle(given: dict, folder: Path) -> None:
@@ -128,7 +177,7 @@ def describe(given: dict, folder: Path) -> dict:
         if (folder / "pieces.vocab").exists():
             found["pieces"] = len(read_lines(folder / "pieces.vocab"))
     digest = hashlib.sha256()
-    for path in sorted(Path(found["train"]).iterdir()):
+    for path in sorted(Path(found["train"]).rglob("*")):
         if path.is_file() and path.name not in ("preprocess.log", "data.json"):
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return found | {"digest": digest.hexdigest()}
@@ -146,6 +195,7 @@ def main() -> None:
         "pairs": prepare_text,
         "oracle": prepare_oracle,
         "images": prepare_images,
+        "questions": prepare_questions,
     }
     prepare[given["kind"]](given, folder)
     described = json.dumps(describe(given, folder), indent=1)

@@ -61,6 +61,7 @@ KINDS = {
     "pairs": mapping(SENTENCES, source=str, target=str, max_words=(ANY_WHOLE | None, None)),
     "oracle": mapping(IMAGES, flags=TEXT, weights=TEXT),
     "images": IMAGES,
+    "questions": mapping(IMAGES, vocabulary=WHOLE, flags=TEXT),
 }
 SYSTEM = mapping(
     train=TEXT, untrained=TEXT, unigram=(Literal[True] | None, None), samples=TEXT,
@@ -68,6 +69,7 @@ SYSTEM = mapping(
     family=(Literal["likelihood", "gan", "baseline"] | None, None),
     include=(Literal["default", "named", "always"], "default"), only=(Any, True),
     checkpoint=(Literal["best", "last"], "best"),
+    form=(Literal["lines", "pairs", "text"] | None, None),
     seeds=(list[WHOLE] | Literal["first"] | None, None),
     curve=(list[str] | None, None), published=(NUMBER | None, None),
 )  # fmt: skip

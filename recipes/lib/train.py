@@ -127,7 +127,7 @@ def main() -> None:
         take_folder(folder, made_from)
         finished = folder / "finished"
         if not finished.exists():
-            train(flags, data["train"], folder, seed)
+            train(flags, str(Path(data["train"]) / system.get("form", "")), folder, seed)
             finished.touch()
     figures = describe(folder, system["checkpoint"]) | {"flags": made_from["flags"]}
     write_whole(f"trained/{name}.{seed}.json", json.dumps(figures, indent=1) + "\n")

@@ -8,7 +8,7 @@ rule flops:
     output:
         "flops/{system}.json",
     params:
-        data=lambda wildcards: f"data/{SYSTEMS[wildcards.system]['data']}/bin",
+        data=lambda wildcards: "data/{data}/bin/{form}".format(**{"form": "", **SYSTEMS[wildcards.system]}),
         flags=lambda wildcards: SYSTEMS[wildcards.system]["flags"],
         code=code("flops.py"),
     log:

@@ -263,7 +263,8 @@ def test_negative_number_of_samples(models):
         (("--num-samples", 2, "--prefix-size", 2), "leave out it or --prefix-size"),
         (("--num-samples", 2, "--score-reference"), "has nothing for --score-reference"),
         (("--num-samples", 2, "--print-alignment"), "no source to align with"),
-        (("--prefix-size", 3, "--max-len-b", 3), "a prompt of 3 tokens leaves nothing of 3"),
+        (("--prefix-size", 3, "--max-len-a", 0.01, "--max-len-b", 0), "leaves nothing to write"),
+        (("--prefix-size", 3, "--match-source-len"), "a prompt has no source"),
         (("--num-samples", 2, "--sampling"), "give --beam 1 for one sample, or --nbest 5 for all"),
         (("--temperature", 0), "leave out --sampling and give --beam 1"),
         (("--diverse-beam-groups", 2), "--beam to be divisible by the number of groups"),
@@ -324,12 +325,3 @@ def test_alignment_without_attention(models, kind, reference):
 )  # fmt: skip
 def test_commands(models, script, flags, says):
     assert_one_line(run(script, *flags, folder=models, expect=1), says)
-
-
-def test_a_prompt_that_is_too_long_does_not_end_a_session(models):
-    typed = "the king\n" + "the king " * 5 + "\na man\n"
-    for buffer in (1, 3):
-        flags = ("--max-len-b", 6, "--buffer-size", buffer, "--batch-size", buffer)
-        result = run("fairseq-interactive", *SAMPLE, *flags, folder=models, stdin=typed)
-        assert sorted(result.lines("H")) == [0, 2] and sorted(result.lines("S")) == [0, 1, 2]
-        assert "a prompt of 10 tokens leaves nothing of 6" in result.stdout + result.stderr

@@ -7,9 +7,15 @@ import subprocess
 import sys
 
 import pytest
+from architectures import ARCHITECTURES, FAIRSEQ_LM
 from commands import run
+from fairseq import utils
+from fairseq_cli.eval_lm import eval_lm
 
+from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import __main__ as evaluation
+from fairseq_genext.evaluation import score_text
+from fairseq_genext.evaluation.checkpoints import load_model
 from fairseq_genext.evaluation.metrics.ngram_bleu import bleu_scores, self_bleu_scores
 
 TRAIN = (
@@ -92,3 +98,77 @@ def test_signatures_from_fairseq_generate(scored):
     )  # fmt: skip
     printed = r": BLEU = [\d.]+ \(nrefs:1\|.*tok:char\|.*\), chrF = [\d.]+ \(nrefs:1\|"
     assert re.search(printed, result.stdout)
+
+
+def score(monkeypatch, capsys, folder, *argv):
+    """What the command prints, in this process."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("sys.argv", ["score_text", *map(str, argv)])
+    score_text.main()
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("model", ["scorer", "fairseq", "gan"])
+def test_raw_text_scores_as_fairseq_eval_lm_says(scored, monkeypatch, capsys, model):
+    """One of fairseq's own, whose sentences begin with a token that does not count, and a GAN."""
+    flags = {
+        "fairseq": ("lm", *FAIRSEQ_LM, "--add-bos-token"),
+        "gan": (*ARCHITECTURES["gan"], "--max-update", 1, "--batch-size", 32),
+    }
+    if model in flags:
+        run("fairseq-train", *flags[model], "--save-dir", model, folder=scored)
+    path = f"{model}/checkpoint_last.pt"
+    printed = score(
+        monkeypatch, capsys, scored, "test.en", "--checkpoint", path, "--format", "json"
+    )
+    *rows, total = map(json.loads, printed.splitlines())
+    network, task = load_model(path, "lm")
+    task.load_dataset("test")
+    utils.set_torch_seed(1)
+    expected = eval_lm(
+        [network], task.dictionary, task.eval_lm_dataloader(task.dataset("test")),
+        remove_bos_token=task.args.add_bos_token,
+    )  # fmt: skip
+    noise = 0.05 if model == "gan" else 1e-5  # another draw of it
+    assert math.log(total["perplexity"]) == pytest.approx(
+        float(expected["loss"]) * math.log(2), rel=noise
+    )
+    assert len(rows) == 21 and total["line"] == "total" and total["unknown"] == 0
+    for key in ("log_probability", "tokens"):
+        assert sum(row[key] for row in rows) == pytest.approx(total[key])
+
+
+def test_bits_of_raw_text_by_hand(scored, monkeypatch, capsys):
+    flags = ("--checkpoint", "scorer/checkpoint_last.pt", "--data", "lm", "--output", "scores.tsv")
+    (scored / "raw.txt").write_text("the king saw them\n\nthe\tkönig\u3000saw\n")
+    with open(scored / "raw.txt") as typed:
+        monkeypatch.setattr("sys.stdin", typed)
+        assert score(monkeypatch, capsys, scored, "-", *flags) == ""
+    head, *lines = (scored / "scores.tsv").read_text().splitlines()
+    rows = [dict(zip(head.split("\t"), line.split("\t"), strict=True)) for line in lines]
+    assert [row["line"] for row in rows] == ["1", "2", "3", "total"]
+    assert [row["tokens"] for row in rows] == ["5", "1", "4", "10"]
+    assert [row["unknown"] for row in rows] == ["0", "0", "1", "1"]
+    for row, characters, size in zip(rows, (18, 1, 14, 33), (18, 1, 15, 34), strict=True):
+        bits = -float(row["log_probability"]) / math.log(2)
+        assert float(row["bits_per_character"]) == pytest.approx(bits / characters)
+        assert float(row["bits_per_byte"]) == pytest.approx(bits / size)
+        perplexity = 2 ** (bits / int(row["tokens"]))
+        assert float(row["perplexity"]) == pytest.approx(perplexity)
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("nowhere.en", "--checkpoint", "scorer/checkpoint_last.pt"), "nowhere.en does not exist"),
+        (("test.en", "--checkpoint", "nowhere.pt"), "nowhere.pt does not exist"),
+        (("test.en", "--checkpoint", "test.en"), "test.en is no checkpoint"),
+        (("test.en", "--checkpoint", "scorer/checkpoint_last.pt", "--data", "no"), "no/dict.txt"),
+        (("long.en", "--checkpoint", "scorer/checkpoint_last.pt"), "at most 64 tokens, and a"),
+    ],
+)
+def test_raw_text_that_cannot_be_scored(scored, monkeypatch, capsys, flags, says):
+    (scored / "long.en").write_text("the king\n" + "the " * 64 + "\n")
+    with pytest.raises(UsageError, match=says) as error:
+        score(monkeypatch, capsys, scored, *flags)
+    assert "\n" not in str(error.value)

@@ -7,7 +7,7 @@ import re
 import pytest
 from commands import run
 
-from fairseq_genext.evaluation import measure, sample, translate, unigram
+from fairseq_genext.evaluation import answer, measure, sample, translate, unigram
 from fairseq_genext.evaluation.hypotheses import hypotheses
 
 NUMBER = 30
@@ -46,6 +46,24 @@ def test_translations_are_those_of_the_command(corpus, monkeypatch, flags):
     )  # fmt: skip
     expected = hypotheses(result.stdout.split("\n"))
     assert (corpus / point["translations"]).read_text().splitlines() == expected
+
+
+def test_answers_are_translations_of_questions(corpus, monkeypatch):
+    """Scored against the answers of the TSV: here every second one is what the model says."""
+    if not (corpus / "seq2seq").exists():
+        run("fairseq-train", *SEQ2SEQ, folder=corpus)
+    command = (
+        "mt", "--checkpoint", "seq2seq/checkpoint_last.pt", "--form", "pairs", "--questions",
+        "asked.tsv", "--output", "answers.txt", "--json", "answers.json", "--max-length", 9,
+    )  # fmt: skip
+    said = ["?"] * 21
+    for expected in (0.0, 11 / 21):
+        rows = [f"\ta question\t{text if n % 2 == 0 else '?'}" for n, text in enumerate(said)]
+        (corpus / "asked.tsv").write_text("\n".join(rows) + "\n")
+        call(answer, corpus, monkeypatch, *command)
+        said = (corpus / "answers.txt").read_text().splitlines()
+        (point,) = json.loads((corpus / "answers.json").read_text())["points"]
+        assert point["exact_match"] == pytest.approx(expected) and point["questions"] == 21
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from commands import RECIPES, run_recipe
 from conftest import SIZES
 
+from fairseq_genext.data import questions
 from fairseq_genext.data.digits import write
 from fairseq_genext.data.images import Images
 
@@ -94,6 +96,34 @@ def test_conditional_gan(pairs, tmp_path):
     own = {row["generator_parameters"] for row in figures.values()}
     assert own == {figures["dbam_likelihood"]["parameters"]}
     assert "tok:13a" in page and "the control" in page
+
+
+@pytest.mark.parametrize(
+    "systems",
+    [
+        ("gpt_doc",),
+        pytest.param(("gpt_doc_pretrained", "lstm_seq2seq_doc", "dbam"), marks=pytest.mark.full),
+    ],
+)
+def test_question_answering(tmp_path, systems):
+    """A folder of one's own; what goes on from text spends half of the operations on it."""
+    asked = list(islice(questions.generate(2, list(questions.TASKS)), 60))
+    sizes = {"train": 40, "valid": 8, "test": 12}
+    questions.write_questions(tmp_path / "mine", iter(asked), sizes)
+    argv = ("mine", "--budget", 2, "--vocabulary", 60, "--seeds", 4, "--systems", " ".join(systems))
+    figures, page, _ = report_of("question_answering.sh", tmp_path, *argv)
+    assert figures["question_answering"]["most_frequent_answer"]["questions"] == 12
+    for name in ("pretrained", *systems) if "gpt_doc_pretrained" in systems else systems:
+        operations = 1e9 if "pretrained" in name else 2e9
+        flops = json.loads((tmp_path / f"out/flops/{name}.json").read_text())["likelihood"]
+        assert trained(tmp_path, f"{name}.4")["updates"] == max(2, operations // flops)
+        (point,) = measured(tmp_path, f"{name}.4")
+        answers = (tmp_path / "out" / point["answers"]).read_text().splitlines()
+        right = [answer == one.answer for answer, one in zip(answers, asked[48:], strict=True)]
+        assert point["exact_match"] == pytest.approx(sum(right) / 12)
+        assert set(point["by_task"]) == set(questions.TASKS)
+        assert figures["systems"][name]["label"] in page
+    assert "to combine" in page and (tmp_path / "out/report/facts.png").exists()
 
 
 def test_oracle_gan(tmp_path):

@@ -32,6 +32,7 @@ from fairseq_genext.data.pieces import load
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.checkpoints import load_model
 from fairseq_genext.evaluation.metrics.bootstrap import half_width
+from fairseq_genext.files import plain_blanks
 
 MAX_TOKENS = 4000  # of a batch, padding included
 
@@ -41,24 +42,20 @@ class ScoringLM:
 
     Args:
         path: fairseq checkpoint of a language model.
-        data: folder of its ``dict.txt``.
+        data: folder of its ``dict.txt``; None for the one that it was trained on.
         pieces: sentencepiece model that cut its training text; without one, text is split at
             blanks.
 
     Raises:
-        UsageError: a file is missing, or the checkpoint is no language model or marks beginnings
-            of sentences.
+        UsageError: a file is missing, or the checkpoint is no language model.
     """
 
-    def __init__(self, path: str, data: str, pieces: str | None = None) -> None:
+    def __init__(self, path: str, data: str | None, pieces: str | None = None) -> None:
         self.path = path
         self.model, task = load_model(path, data)
         if not hasattr(self.model, "decoder") or hasattr(self.model, "encoder"):
             raise UsageError(f"{path} holds a {type(self.model).__name__}, no language model")
-        if getattr(task.args, "add_bos_token", False):
-            raise UsageError(
-                f"{path} was trained with --add-bos-token, which no scoring language model may be"
-            )
+        self.marks_beginning = getattr(task.args, "add_bos_token", False)
         self.dictionary = task.target_dictionary
         self.max_length = self.model.max_positions()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -71,14 +68,18 @@ class ScoringLM:
         Raises:
             UsageError: the sentence is longer than the model can read.
         """
-        line = sentence if self.cut is None else " ".join(self.cut.encode(sentence, out_type=str))
+        line = sentence if self.cut is None else self.pieces(sentence)
         tokens = self.dictionary.encode_line(line, add_if_not_exist=False).long()
-        if len(tokens) > self.max_length:
+        if len(tokens) + self.marks_beginning > self.max_length:
             raise UsageError(
                 f"{self.path} reads at most {self.max_length} tokens, and a sentence has "
                 f"{len(tokens)}: {sentence[:60]}…"
             )
         return tokens
+
+    def pieces(self, sentence: str) -> str:
+        """A sentence as fairseq's own commands cut it."""
+        return " ".join(self.cut.encode(plain_blanks(sentence), out_type=str))
 
     def nll(self, sentences: Sequence[str]) -> tuple[list[float], list[int]]:
         """Negative log-likelihood of every sentence in nats, and its number of tokens."""
@@ -92,12 +93,21 @@ class ScoringLM:
         scorer = SequenceScorer(self.dictionary)
         costs = [0.0] * len(encoded)
         for batch in batches:
-            # fairseq starts a sentence from the end of the one before it.
-            rows = [{"id": i, "source": encoded[i].roll(1), "target": encoded[i]} for i in batch]
+            # fairseq starts a sentence from the end of the one before it, and a model that was
+            # trained with --add-bos-token reads <s> before that, which is no part of the text.
+            bos = encoded[0].new_full((int(self.marks_beginning),), self.dictionary.bos())
+            rows = [
+                {
+                    "id": i,
+                    "source": torch.cat([bos, encoded[i].roll(1)]),
+                    "target": torch.cat([bos, encoded[i]]),
+                }
+                for i in batch
+            ]
             sample = collate(rows, self.dictionary.pad(), self.dictionary.eos())
             sample = utils.move_to_cuda(sample, self.device)
             for index, (scored,) in zip(batch, scorer.generate([self.model], sample), strict=True):
-                costs[index] = -float(scored["positional_scores"].double().sum())
+                costs[index] = -float(scored["positional_scores"][len(bos) :].double().sum())
         return costs, lengths
 
 

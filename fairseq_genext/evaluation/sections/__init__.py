@@ -10,8 +10,8 @@ from functools import partial
 from importlib import import_module
 
 NAMES = (
-    "quality", "curves", "gains", "oracle", "translation", "images", "costs", "samples", "training",
-    "speed",
+    "quality", "curves", "gains", "oracle", "translation", "images", "question_answering", "costs",
+    "samples", "training", "speed",
 )  # fmt: skip
 
 

@@ -29,6 +29,15 @@ def test_encoded_text_comes_back(tmp_path, monkeypatch):
     }  # fmt: skip
 
 
+def test_symbols_stay_whole(tmp_path, monkeypatch):
+    raw = tmp_path / "raw.txt"
+    raw.write_text("\n".join(f"{line} <sep> bread" for line in TEXT) + "\n")
+    flags = ("--vocabulary", 28, "--symbols", "<sep>")
+    command(monkeypatch, tmp_path / "m", "--train", raw, *flags)
+    cut = pieces.load(tmp_path / "m.model").encode("a man <sep> bread", out_type=str)
+    assert cut.count("<sep>") == 1
+
+
 def test_missing_text(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="none.txt does not exist"):
         command(monkeypatch, tmp_path / "m", "--train", tmp_path / "none.txt")
