@@ -61,9 +61,8 @@ def test_samples_are_those_of_fairseq(name, flags, prompts, dictionary):
 def test_what_all_prompts_have_is_read_at_once(dictionary):
     model = build(LANGUAGE_MODELS["gpt_doc"], dictionary)
     read = []
-    model.decoder.blocks[0].register_forward_pre_hook(
-        lambda _, given: read.append(given[0].size(1))
-    )
+    norm = model.decoder.blocks[0].attention_norm
+    norm.register_forward_pre_hook(lambda _, given: read.append(given[0].size(1)))
     sampled(model, dictionary, SamplingGenerator, PROMPTS, min_len=12)
     assert read == [2] + [1] * 11
 
