@@ -115,7 +115,8 @@ class Results:
                 if costs.get("flags"):
                     self.flags[name][seed] = costs["flags"]
                 rows += _tidy(costs, {"system": name, "family": system.family, "seed": seed})
-                rows += self._measured(name, system.family, seed, NEEDED[self.kind(system)])
+                if (kind := self.kind(system)) in NEEDED:  # of characters there are no samples
+                    rows += self._measured(name, system.family, seed, NEEDED[kind])
         for name in HELD_OUT_LABELS:
             if self._file(name, None).exists():
                 rows += self._measured(name, "held-out", None)
@@ -195,7 +196,7 @@ class Results:
         )
 
     def kind(self, system: System) -> str:
-        """Kind of a system's data: sentences, pairs, oracle, images or questions."""
+        """Kind of a system's data: sentences, pairs, oracle, images, questions or characters."""
         return self.experiment["data"][system.data]["kind"]
 
     def of_kind(self, kind: str, section: str) -> list[System]:

@@ -64,7 +64,8 @@ class GPTDocConfig(FairseqDataclass):
         default=False, metadata={"help": "normalise queries and keys, head by head (RMSNorm)"}
     )
     activation_fn: str = field(
-        default="gelu", metadata={"help": "of the MLP: gelu (in its tanh form), relu2 or swiglu"}
+        default="gelu",
+        metadata={"help": "of the MLP: gelu (in its tanh form), gelu_exact, relu2 or swiglu"},
     )
     no_biases: bool = field(
         default=False, metadata={"help": "leave biases out of linear layers and layer norms"}

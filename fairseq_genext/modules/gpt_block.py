@@ -44,6 +44,7 @@ class SwiGLU(nn.Module):
 
 ACTIVATIONS = {
     "gelu": lambda: nn.GELU(approximate="tanh"),
+    "gelu_exact": nn.GELU,
     "relu2": SquaredReLU,
     "swiglu": SwiGLU,
 }

@@ -27,13 +27,13 @@ from fairseq_genext.files import file_name, read_lines
 
 CORPORA = {
     "sentences": "clauses", "pairs": "kjv-bbe", "oracle": "oracle", "images": "digits",
-    "questions": "stories",
+    "questions": "stories", "characters": "clauses",
 }  # fmt: skip
 SOURCES = ("train", "untrained", "unigram", "samples")  # where a system's output comes from
 # Those that there are for data of a kind, and the data that a section is about.
 KIND_SOURCES = {
     "sentences": SOURCES, "pairs": ("train", "samples"), "oracle": ("train",), "images": ("train",),
-    "questions": ("train",),
+    "questions": ("train",), "characters": ("train",),
 }  # fmt: skip
 SECTION_KINDS = {
     "quality": "sentences", "curves": "sentences", "gains": "sentences", "samples": "sentences",
@@ -294,6 +294,8 @@ def user_files(folder: Path, given: dict, where: str) -> list[str]:
     optional, wanted = [], []
     if given["kind"] == "sentences":
         optional, wanted = ["valid.txt"], [["train.txt"], ["test.txt"]]
+    elif given["kind"] == "characters":
+        wanted = [["input.txt"]]
     elif given["kind"] == "questions":
         wanted = [[f"{split}.tsv"] for split in ("train", "valid", "test")]
     elif given["kind"] == "pairs":

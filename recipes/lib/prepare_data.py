@@ -139,6 +139,28 @@ def prepare_questions(given: dict, folder: Path) -> None:
         binarise(folder, *flags, "--srcdict", str(folder / "dict.txt"), form=form)
 
 
+def prepare_characters(given: dict, folder: Path) -> None:
+    """A text character by character: its first 90 per cent to train on, the rest held out.
+
+    As nanoGPT cuts it. A blank is ▁, and the end of a line that of a sentence.
+    """
+    if "from" in given:
+        (path,) = given["files"]
+        text = "".join(f"{line}\n" for line in read_lines(path))
+        end = int(0.9 * len(text))
+        parts = {"train": text[:end], "valid": text[end:]}
+    else:
+        clauses = bible.corpora()
+        parts = {split: "\n".join(clauses[f"clauses/{split}.txt"]) for split in ("train", "valid")}
+    for split, part in parts.items():
+        lines = part.removesuffix("\n").split("\n")
+        write_lines(folder / f"{split}.txt", lines)
+        write_lines(
+            folder / f"{split}.pieces", (" ".join(line.replace(" ", "▁")) for line in lines)
+        )
+    binarise(folder, "--only-source", splits=tuple(parts))
+
+
 def prepare_oracle(given: dict, folder: Path) -> None:
     """Sequences of an oracle, and its weights."""
     weights = ["--weights", given["weights"]] if given.get("weights") else []
@@ -172,7 +194,8 @@ def describe(given: dict, folder: Path) -> dict:
         found |= {"height": shapes["train"][1], "width": shapes["train"][2]}
     else:
         ending = given.get("target", "txt")
-        lines = {split: len(read_lines(folder / f"{split}.{ending}")) for split in SPLITS}
+        texts = {split: folder / f"{split}.{ending}" for split in SPLITS}
+        lines = {split: len(read_lines(path)) for split, path in texts.items() if path.exists()}
         found = {"train": str(folder / "bin"), "lines": lines}
         if (folder / "pieces.vocab").exists():
             found["pieces"] = len(read_lines(folder / "pieces.vocab"))
@@ -196,6 +219,7 @@ def main() -> None:
         "oracle": prepare_oracle,
         "images": prepare_images,
         "questions": prepare_questions,
+        "characters": prepare_characters,
     }
     prepare[given["kind"]](given, folder)
     described = json.dumps(describe(given, folder), indent=1)

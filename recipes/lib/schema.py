@@ -61,6 +61,7 @@ KINDS = {
     "pairs": mapping(SENTENCES, source=str, target=str, max_words=(ANY_WHOLE | None, None)),
     "oracle": mapping(IMAGES, flags=TEXT, weights=TEXT),
     "images": IMAGES,
+    "characters": IMAGES,
     "questions": mapping(IMAGES, vocabulary=WHOLE, flags=TEXT),
 }
 SYSTEM = mapping(

@@ -9,7 +9,7 @@ rule trained:
 rule report:
     input:
         rules.trained.input,
-        [f"measured/{run}.json" for run in RUNS],
+        [f"measured/{run}.json" for run in RUNS if DATA[system_of(run)["data"]]["kind"] != "characters"],
         ["measured/held_out.json"] if TEXT else [],
     output:
         "report/report.json",

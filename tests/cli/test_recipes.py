@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import re
 from itertools import islice
 
@@ -124,6 +125,24 @@ def test_question_answering(tmp_path, systems):
         assert set(point["by_task"]) == set(questions.TASKS)
         assert figures["systems"][name]["label"] in page
     assert "to combine" in page and (tmp_path / "out/report/facts.png").exists()
+
+
+def test_shakespeare(tmp_path):
+    """A text whose last tenth is held out, character by character."""
+    (tmp_path / "input.txt").write_text("to be or not to be\nthat is the question\n" * 50)
+    argv = (tmp_path, "--updates", 8, "--systems", "gpt_doc modern_muon")
+    figures, page, _ = report_of("shakespeare.sh", tmp_path, *argv)
+    assert trained(tmp_path, "gpt_doc.1")["updates"] == 8
+    assert trained(tmp_path, "modern_muon.1")["updates"] == 4
+    for system in figures["likelihood"]["systems"].values():
+        # Each character, and each end of a line, is a byte.
+        nats, bits = (system[key]["mean"] for key in ("held_out_loss", "bits_per_byte"))
+        assert nats / math.log(2) == pytest.approx(bits, abs=2e-3)
+    held_out = (tmp_path / "out/data/text/valid.pieces").read_text().splitlines()
+    assert held_out[-1] == " ".join("that▁is▁the▁question")
+    characters = 50 * (19 + 21)
+    assert sum(len(line.split()) + 1 for line in held_out) == characters - int(0.9 * characters)
+    assert "Muon" not in page.split("| gpt_doc ")[1].split("\n")[0] and "all of it" in page
 
 
 def test_oracle_gan(tmp_path):

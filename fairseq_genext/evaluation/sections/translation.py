@@ -7,12 +7,13 @@ import pandas as pd
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import translation
 from fairseq_genext.evaluation.metrics.significance import compare
-from fairseq_genext.evaluation.plots import COLOURS, bars, picture
+from fairseq_genext.evaluation.plots import COLOURS, bars
 from fairseq_genext.evaluation.results import Results, System
 from fairseq_genext.evaluation.sections import page
+from fairseq_genext.evaluation.sections.likelihood import learning_curves
 from fairseq_genext.evaluation.tables import columns, format_table, known
 from fairseq_genext.evaluation.tokenizers import choose
-from fairseq_genext.evaluation.training_log import by_update, read_curves
+from fairseq_genext.evaluation.training_log import read_curves
 from fairseq_genext.files import read_lines
 
 SHOWN = 8  # sentences to read, in file order
@@ -131,30 +132,6 @@ def findings(results: Results, means: list[dict], copied: dict) -> list[str]:
         told = f"NOT above copying the source, which scores BLEU {copied['bleu']:.1f}: "
         said.append(f"{told}{', '.join(map(results.label, lost))}.")
     return said
-
-
-def learning_curves(curves: dict[str, pd.DataFrame], path: Path) -> None:
-    """Held-out perplexity of several systems, against updates and against time.
-
-    Args:
-        curves: system to what ``training_log.read_curves`` gives.
-        path: PNG to write.
-    """
-    with picture(path, 1, 2, figsize=(10, 4), sharey=True) as (_, (updates, time)):
-        for name, table in curves.items():
-            wide = by_update(table)
-            if ("valid", "ppl") not in wide:
-                continue
-            perplexity = wide["valid", "ppl"].dropna()
-            updates.plot(perplexity, "o-", label=name, markersize=4)
-            if ("train", "wall") in wide:
-                seconds = wide["train", "wall"].interpolate(method="index", limit_direction="both")
-                time.plot(seconds[perplexity.index], perplexity, "o-", label=name, markersize=4)
-        updates.set(xlabel="updates", ylabel="held-out perplexity per token", yscale="log")
-        updates.yaxis.set_major_formatter("{x:g}")
-        updates.yaxis.set_minor_formatter("{x:g}")
-        time.set_xlabel("seconds since the start")
-        updates.legend()
 
 
 def draw(

@@ -96,7 +96,7 @@ class GPT2Words:
         ({"decoder_kv_heads": 3}, "--decoder-attention-heads 4 cannot be divided among"),
         ({"positions": "alibi"}, "--positions 'alibi' does not exist; choose one of learned"),
         ({"normalization": "batch"}, "choose one of layer, rms"),
-        ({"activation_fn": "tanh"}, "choose one of gelu, relu2, swiglu"),
+        ({"activation_fn": "tanh"}, "choose one of gelu, gelu_exact, relu2, swiglu"),
         ({"decoder_attention_heads": 8, "positions": "rotary"}, "a head has 3"),
         ({"lora_rank": -1}, "--lora-rank is -1; it must be 0 or greater"),
         ({"decoder_attention_heads": 5}, "24 cannot be divided among --decoder-attention-heads 5"),
