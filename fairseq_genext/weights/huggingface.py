@@ -45,6 +45,7 @@ from fairseq_genext.models.gpt_doc import GPTDocConfig
 from fairseq_genext.patches.checkpoints import architecture
 from fairseq_genext.tasks.unconditional_generation import UnconditionalGenerationConfig
 from fairseq_genext.weights import checkpoint
+from fairseq_genext.weights.adapters import without_adapters
 from fairseq_genext.weights.gpt2 import from_huggingface, to_huggingface
 from fairseq_genext.weights.gpt2_folder import (
     END,
@@ -65,6 +66,7 @@ TAKEN = {
     "_name",
     *(name for name, _ in SIZES.values()), "decoder_ffn_embed_dim", "dropout", "words_only",
     "untie_embeddings", "checkpoint_activations", "compile",
+    "lora_alpha",
 }  # fmt: skip
 KEPT = (
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
@@ -220,6 +222,7 @@ def convert_to(path: str, output: str, data: str | None = None) -> None:
     state = checkpoint.read(path)
     if (held := architecture(state["cfg"])) != "gpt_doc":
         raise UsageError(f"{path} holds {held}; gpt_doc alone is converted")
+    state = without_adapters(state)
     model = state["cfg"].model
     require_gpt2(path, model)
     if data is None:

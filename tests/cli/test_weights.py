@@ -14,7 +14,7 @@ from untrained import write_untrained
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.models.gpt_doc import GPTDoc, GPTDocConfig
-from fairseq_genext.weights import average, vocabulary
+from fairseq_genext.weights import adapters, average, vocabulary
 from fairseq_genext.weights.huggingface import convert_from, convert_to
 
 TRAIN = (*ARCHITECTURES["gpt_doc"], "--batch-size", 104, "--ema-decay", 0.5)  # 4 updates an epoch
@@ -65,6 +65,33 @@ def test_mean_of_the_last_two(flag, names, trained, monkeypatch):
     assert words[0].data_ptr() == words[1].data_ptr() and not words[0].equal(
         one["decoder.embed_tokens.weight"]
     )
+
+
+def test_adapters_are_trained_alone_and_merged(trained, monkeypatch):
+    """On top of a checkpoint, through fairseq-train, and back to a plain one."""
+    base = read(trained / "gpt" / "checkpoint_last.pt")["model"]
+    run(
+        "fairseq-train", *ARCHITECTURES["gpt_doc"], "--batch-size", 104, "--max-epoch", 4,
+        "--finetune-from-model", "gpt/checkpoint_last.pt", "--lora-rank", 2, "--lr", 0.02,
+        "--save-dir", "adapted", folder=trained,
+    )  # fmt: skip
+    path = trained / "adapted" / "checkpoint_last.pt"
+    state = read(path)
+    adapted, moments = state["model"], state["last_optimizer_state"]["state"]
+    assert all(adapted[name].equal(weight) for name, weight in base.items())
+    assert len(moments) == len(adapted) - len(base) == 2 * 4 * 2
+    command(monkeypatch, adapters, path, "--output", trained / "merged.pt")
+    merged = read(trained / "merged.pt")
+    assert merged["model"].keys() == base.keys() and merged["cfg"]["model"]["lora_rank"] == 0
+    before, after, whole = (
+        perplexity(name, trained)
+        for name in ("gpt/checkpoint_last.pt", "adapted/checkpoint_last.pt", "merged.pt")
+    )
+    assert after < 0.99 * before and whole == pytest.approx(after, abs=0.011)
+    with pytest.raises(UsageError, match="merged.pt has no adapters"):
+        command(monkeypatch, adapters, trained / "merged.pt", "--output", trained / "again.pt")
+    with pytest.raises(UsageError, match="is the input: name a new file"):
+        command(monkeypatch, adapters, path, "--output", path)
 
 
 def test_running_average_is_used_for_generation(trained, monkeypatch):
