@@ -72,7 +72,7 @@ def test_adapters_are_trained_alone_and_merged(trained, monkeypatch):
     base = read(trained / "gpt" / "checkpoint_last.pt")["model"]
     run(
         "fairseq-train", *ARCHITECTURES["gpt_doc"], "--batch-size", 104, "--max-epoch", 4,
-        "--finetune-from-model", "gpt/checkpoint_last.pt", "--lora-rank", 2, "--lr", 0.02,
+        "--finetune-from-model", "gpt/checkpoint_last.pt", "--lora-rank", 2, "--lr", 0.004,
         "--save-dir", "adapted", folder=trained,
     )  # fmt: skip
     path = trained / "adapted" / "checkpoint_last.pt"
