@@ -17,6 +17,7 @@ TURNS = (
 )  # fmt: skip
 ARCHITECTURES = {
     "gpt_doc": (*LANGUAGE, "--arch", "gpt_doc_tiny"),
+    "gpt_doc-modern": (*LANGUAGE, "--arch", "gpt_doc_modern_tiny", "--optimizer", "muon"),
     "rnn_lm": (*LANGUAGE, "--arch", "rnn_lm_tiny"),
     "rnn_lm-relational": (*LANGUAGE, "--arch", "rnn_lm_tiny", "--rnn-cell", "relational"),
     "lstm_seq2seq_doc": (*TRANSLATION, "--arch", "lstm_seq2seq_doc_tiny"),

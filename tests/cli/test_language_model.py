@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from commands import USER_DIR, run
 from conftest import SIZES
 
@@ -109,6 +110,25 @@ def test_prompt_longer_than_the_constant_part_of_the_length(gpt):
         gpt, "--gen-subset", "test", "--prefix-size", 2, "--max-len-a", 2, "--max-len-b", 0
     )
     assert len(result.lines("H")) == SIZES["test"]
+
+
+def test_modern_blocks_by_muon(corpus):
+    """Embeddings, the output layer and vectors stay with AdamW; samples come from the cache."""
+    flags = ["gpt_doc_modern_tiny" if value == "gpt_doc_tiny" else value for value in TRAIN]
+    flags[flags.index("fused_adamw")] = "muon"
+    run("fairseq-train", *flags, "--max-update", 60, "--save-dir", "modern", folder=corpus)
+    saved = torch.load(corpus / "modern/checkpoint_last.pt", weights_only=True)
+    kinds = [set(state) for state in saved["last_optimizer_state"]["state"].values()]
+    matrices = [n for n, w in saved["model"].items() if "blocks" in n and w.dim() == 2]
+    assert kinds.count({"momentum_buffer"}) == len(matrices) == 2 * 4
+    assert len(kinds) == len(saved["model"])
+    task = [*TASK[:-1], "modern/checkpoint_last.pt"]
+    assert perplexity(run("fairseq-eval-lm", *task, "--gen-subset", "valid", folder=corpus)) < 2.5
+    result = run(
+        "fairseq-generate", *task, "--num-samples", 9, "--sampling", "--beam", 1, folder=corpus
+    )
+    words = set((corpus / "train.en").read_text().split())
+    assert all(set(text.split()) <= words for _, text in result.lines("H").values())
 
 
 def test_prompts_by_fairseqs_python_interface(gpt):

@@ -16,7 +16,9 @@ def train(folder, name: str, *flags, updates: int, expect: int = 0):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["gpt_doc", "lstm_seq2seq_doc", "dbam", "gan", "gan_image"])
+@pytest.mark.parametrize(
+    "name", ["gpt_doc", "gpt_doc-modern", "lstm_seq2seq_doc", "dbam", "gan", "gan_image"]
+)
 def test_bf16_trains_and_resumes(corpus, name):
     """Without a TPU. Of GANs all phases."""
     losses = train(corpus, name, "--bf16", updates=2).logged("loss")

@@ -79,8 +79,13 @@ def test_kills(corpus, request, flags, plan):
             "--total-num-update", 50, "--sample-break-mode", "none", "--tokens-per-sample", 24,
             "--num-workers", 1,
         ),
+        (
+            *LM, "--arch", "gpt_doc_modern_tiny", "--optimizer", "muon", "--weight-decay", 0.1,
+            "--lr-scheduler", "tri_stage", "--warmup-steps", 5, "--hold-steps", 15,
+            "--decay-steps", 14,
+        ),
     ],
-    ids=["plateau", "polynomial"],
+    ids=["plateau", "polynomial", "muon"],
 )  # fmt: skip
 def test_resume_is_exact_in_every_epoch(corpus, request, flags):
     """Stopped in the middle of two epochs and where another ends."""
