@@ -1,10 +1,16 @@
-"""Says in part of a line why the tensors of a checkpoint do not fit a model."""
+"""Says in part of a line why a checkpoint does not fit a model."""
+
+import re
+from collections.abc import Mapping
 
 import torch
 from fairseq.modules import LearnedPositionalEmbedding
 from torch import nn
 
-from fairseq_genext.errors import some
+from fairseq_genext.errors import flag, some
+
+# Flags of models that change what they compute, and no tensor's shape.
+FUNCTIONS = re.compile(r"activation_fn|_heads$|normali|^positions$|_cell$")
 
 
 def shape(tensor: torch.Tensor) -> str:
@@ -57,4 +63,18 @@ def other_numbers(model: nn.Module, held: dict) -> str | None:
             or given.is_complex() != own.is_complex()
         ):
             return f"its {name} holds numbers of type {given.dtype}, not {own.dtype}"
+    return None
+
+
+def other_functions(held, wanted: Mapping) -> str | None:
+    """Which flag would make of a checkpoint's weights another model of the same shapes.
+
+    Args:
+        held: the configuration of the model that the checkpoint holds.
+        wanted: flags of the model that they are to be loaded into.
+    """
+    for name in filter(FUNCTIONS.search, wanted):
+        before, now = getattr(held, name, None), wanted[name]
+        if None not in (before, now) and before != now:
+            return f"it was trained with {flag(name)} {before}, and here it is {now}"
     return None

@@ -9,9 +9,10 @@ from fairseq import checkpoint_utils
 from fairseq.file_io import PathManager
 from fairseq.models import BaseFairseqModel
 from fairseq.trainer import Trainer
+from omegaconf import OmegaConf
 
 from fairseq_genext.errors import UsageError, reason
-from fairseq_genext.modules.fitting import misfit, other_numbers
+from fairseq_genext.modules.fitting import misfit, other_functions, other_numbers
 from fairseq_genext.patches.averages import begun_by_loading
 from fairseq_genext.patches.checkpoints import architecture, require_known
 from fairseq_genext.patches.dictionaries import require_same_dictionaries
@@ -105,6 +106,11 @@ def resume(load, self, filename: str, reset_optimizer: bool = False, *args, **kw
     """
     last = os.path.join(self.cfg.checkpoint.save_dir, f"checkpoint_last{self.checkpoint_suffix}.pt")
     if filename == last and not PathManager.exists(filename):
+        if getattr(self.cfg.model, "lora_rank", 0) > 0:
+            raise UsageError(
+                "--lora-rank trains adapters of a model that there is: name its checkpoint by "
+                "--finetune-from-model"
+            )
         return load(self, filename, reset_optimizer, *args, **kwargs)
 
     def checked() -> tuple[str | None, bool]:
@@ -122,6 +128,11 @@ def resume(load, self, filename: str, reset_optimizer: bool = False, *args, **kw
             if not reset_optimizer:
                 raise
             raise UsageError(f"{str(error).removeprefix('error: ')}, or {GIVE_WORDS}") from None
+        held, wanted = state["cfg"].model, self.cfg.model
+        if architecture(state["cfg"]) == architecture(self.cfg):
+            flags = wanted if OmegaConf.is_config(wanted) else vars(wanted)
+            if problem := other_functions(held, flags):
+                raise UsageError(f"{filename}: {problem}; give the flag of the checkpoint")
         return architecture(state["cfg"]), "ema" in state["extra_state"]
 
     holds, averaged = on_master(self, checked)

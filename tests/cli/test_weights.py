@@ -94,6 +94,31 @@ def test_adapters_are_trained_alone_and_merged(trained, monkeypatch):
         command(monkeypatch, adapters, path, "--output", path)
 
 
+GPT_GENERATOR = (
+    *ARCHITECTURES["gan"], "--generator", "gpt", "--noise-input", "none", "--generator-embed-dim",
+    32, "--generator-hidden-dim", 128, "--generator-layers", 2, "--max-target-positions", 64,
+    "--generator-heads", 4, "--generator-checkpoint", "gpt/checkpoint_last.pt",
+)  # fmt: skip
+TUNED = (*ARCHITECTURES["gpt_doc"], "--finetune-from-model", "gpt/checkpoint_last.pt")
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ((*TUNED, "--activation-fn", "relu2"), "trained with --activation-fn gelu, and here it is"),
+        ((*TUNED, "--decoder-attention-heads", 4), "with --decoder-attention-heads 2, and here"),
+        (GPT_GENERATOR, "with --decoder-attention-heads 2, and here it is 4"),
+        ((*ARCHITECTURES["gpt_doc"], "--lora-rank", 2), "its checkpoint by --finetune-from-model"),
+    ],
+    ids=["activation", "heads", "generator", "adapters of nothing"],
+)
+def test_weights_that_would_compute_something_else(trained, flags, says):
+    """All tensors have the right shapes."""
+    flags = (*flags, "--batch-size", 104, "--max-update", 1, "--save-dir", "other")
+    done = run("fairseq-train", *flags, folder=trained, expect=1)
+    assert re.search(f"error: .*{says}", done.stderr) and "Traceback" not in done.stderr
+
+
 def test_running_average_is_used_for_generation(trained, monkeypatch):
     """Tied weights move once an update, as all others."""
     states = [read(trained / "gpt" / f"checkpoint_{name}.pt") for name in ("2_5", "2_6", "2_7")]

@@ -4,7 +4,7 @@ import torch
 from fairseq import checkpoint_utils
 from torch import nn
 
-from fairseq_genext.modules.fitting import misfit
+from fairseq_genext.modules.fitting import misfit, other_functions
 from fairseq_genext.patches.dictionaries import require_same_dictionaries
 
 NOISE = "noise."
@@ -41,6 +41,12 @@ def load_weights(generator: nn.Module, path: str, task) -> None:
     if not noise:
         trained = {name: trained[name] for name in trained if not name.startswith(NOISE)}
 
-    if problem := misfit(generator, trained):
+    problem = misfit(generator, trained)
+    if settings := getattr(generator, "settings", None):  # of a GPT
+        flags = {
+            "decoder_attention_heads": settings.num_heads, "activation_fn": settings.activation,
+        }  # fmt: skip
+        problem = problem or other_functions(state["cfg"].model, flags)
+    if problem:
         raise ValueError(problem)
     generator.load_state_dict(trained)
