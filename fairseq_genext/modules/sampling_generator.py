@@ -14,8 +14,29 @@ from fairseq_genext.modules.prompts import END
 from fairseq_genext.modules.word_decoder import WordDecoder
 
 
+def penalised(logits: Tensor, written: Tensor, penalty: float) -> Tensor:
+    """Makes words that are there already less likely.
+
+    Keskar et al. 2019, https://arxiv.org/abs/1909.05858, section 4.1, where logits are positive;
+    a negative one is multiplied.
+
+    Args:
+        logits: ``(batch, vocabulary)``.
+        written: ``(batch, words)``.
+        penalty: what logits are divided by.
+    """
+    seen = logits.gather(1, written)
+    return logits.scatter(1, written, torch.where(seen > 0, seen / penalty, seen * penalty))
+
+
 class SamplingGenerator(SequenceGenerator):
-    """As ``SequenceGenerator``, faster where one of our language models is sampled alone."""
+    """As ``SequenceGenerator``, faster where one of our language models is sampled alone.
+
+    Attributes:
+        repetition_penalty: of ``penalised``, for words of the text and of its prompt; 1 for none.
+    """
+
+    repetition_penalty = 1.0
 
     def samples_alone(self) -> bool:
         """Whether there is one model, one of ours, and one sample an input, drawn freely."""
@@ -78,7 +99,10 @@ class SamplingGenerator(SequenceGenerator):
     def next_word(self, tokens: Tensor, state: dict) -> Tensor:
         """Log-probabilities ``(batch, vocabulary)`` of the word behind ``(batch, time)`` tokens."""
         logits, _ = self.model.single_model.decoder(tokens, incremental_state=state)
-        return self.log_probabilities(logits[:, -1])
+        logits = logits[:, -1]
+        if self.repetition_penalty != 1:
+            logits = penalised(logits, tokens[:, 1:], self.repetition_penalty)
+        return self.log_probabilities(logits)
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
         """Of ``(batch, vocabulary)`` logits, with what the flags ask for."""

@@ -27,7 +27,7 @@ from fairseq.tasks.language_modeling import (
 from fairseq_genext.data.answers import AnswerDataset
 from fairseq_genext.data.noise_dataset import NoiseDataset
 from fairseq_genext.data.oracle import OracleLSTM
-from fairseq_genext.errors import UsageError
+from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.modules.document_generator import DocumentGenerator
 from fairseq_genext.modules.forced_sampling import ForcedSampling
 from fairseq_genext.modules.prompts import continued, limits
@@ -63,6 +63,13 @@ class UnconditionalGenerationConfig(ValidationSamplesConfig, LanguageModelingCon
         metadata={
             "help": "hypotheses and targets begin with their prompt; lengths and scores are those "
             "of what follows it all the same"
+        },
+    )
+    repetition_penalty: float = field(
+        default=1.0,
+        metadata={
+            "help": "divide the logits of words that the text or its prompt has already by this "
+            "(CTRL); with --sampling --beam 1. 1: off"
         },
     )
     loss_on: str = field(
@@ -187,6 +194,14 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             generator.search = ForcedSampling(
                 self.target_dictionary, args.sampling_topk, args.sampling_topp
             )
+        if self.args.repetition_penalty != 1:
+            require_positive(self.args, "repetition_penalty")
+            if not isinstance(generator, SamplingGenerator) or not generator.samples_alone():
+                raise UsageError(
+                    "--repetition-penalty works with --sampling --beam 1, one model of this plugin "
+                    "and without --no-repeat-ngram-size"
+                )
+            generator.repetition_penalty = self.args.repetition_penalty
         return generator
 
     def eval_lm_dataloader(self, *args, **kwargs):

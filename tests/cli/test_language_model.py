@@ -112,6 +112,23 @@ def test_prompt_longer_than_the_constant_part_of_the_length(gpt):
     assert len(result.lines("H")) == SIZES["test"]
 
 
+def test_repetition_penalty(gpt):
+    """Hardly a word comes twice, where without it many do."""
+    repeats = []
+    for penalty in (1, 1e6):
+        flags = ("--num-samples", 20, "--temperature", 2, "--repetition-penalty", penalty)
+        texts = [text.split() for _, text in generate(gpt, *flags).lines("H").values()]
+        repeats.append(sum(len(text) - len(set(text)) for text in texts))
+    assert repeats[1] < 0.5 * repeats[0]
+    beams = ("--beam", 2, "--nbest", 2, "--num-samples", 2, "--repetition-penalty")
+    for flags, says in (
+        ((*beams, 1.5), "--repetition-penalty works with --sampling --beam 1"),
+        (("--num-samples", 2, "--repetition-penalty", 0), "--repetition-penalty is 0"),
+    ):
+        argv = (*TASK, "--sampling", "--beam", 1, *flags)
+        assert says in run("fairseq-generate", *argv, folder=gpt, expect=1).stderr
+
+
 def test_modern_blocks_by_muon(corpus):
     """Embeddings, the output layer and vectors stay with AdamW; samples come from the cache."""
     flags = ["gpt_doc_modern_tiny" if value == "gpt_doc_tiny" else value for value in TRAIN]

@@ -8,7 +8,7 @@ from small_models import LANGUAGE_MODELS, build
 from fairseq_genext.modules.document_generator import DocumentGenerator
 from fairseq_genext.modules.forced_sampling import ForcedSampling
 from fairseq_genext.modules.key_value_cache import append, reordered
-from fairseq_genext.modules.sampling_generator import SamplingGenerator
+from fairseq_genext.modules.sampling_generator import SamplingGenerator, penalised
 
 # Of different lengths; padding is 1.
 PROMPTS = torch.tensor([[5, 6, 7, 1], [8, 9, 1, 1], [10, 11, 12, 13], [14, 15, 16, 1]])
@@ -96,3 +96,10 @@ def test_nothing_is_copied_while_nothing_moves():
 def test_no_more_room_than_there_are_positions():
     cache, *_ = append(None, torch.randn(1, 1, 1, 2), torch.randn(1, 1, 1, 2), most=16)
     assert cache["key"].size(2) == 16
+
+
+def test_repetition_penalty_by_hand():
+    """What is there, in the prompt too, is divided where it is positive and multiplied else."""
+    logits = torch.tensor([[1.0, -1.0, 3.0, -2.0]])
+    found = penalised(logits, torch.tensor([[2, 3, 2]]), 2.0)
+    assert found.tolist() == [[1.0, -1.0, 1.5, -4.0]]
