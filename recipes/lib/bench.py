@@ -28,7 +28,8 @@ import numpy as np
 import torch
 
 # As for compare.py: the package leaves out fairseq, whose classes for data alone are needed.
-sys.argv[0] = "-m"
+if __name__ == "__main__":
+    sys.argv[0] = "-m"
 import yaml_file  # noqa: E402
 from compare import EXPERIMENTS, LIB, PROJECT, locked, write_experiment  # noqa: E402
 from experiment import OneLine, positive, render, unique  # noqa: E402

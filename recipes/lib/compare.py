@@ -18,7 +18,8 @@ from pathlib import Path
 
 # As for `python -m fairseq_genext.…`: the package then leaves out fairseq, which takes seconds to
 # import.
-sys.argv[0] = "-m"
+if __name__ == "__main__":
+    sys.argv[0] = "-m"
 from experiment import read  # noqa: E402
 
 from fairseq_genext.errors import UsageError  # noqa: E402

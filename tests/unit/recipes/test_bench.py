@@ -3,14 +3,12 @@
 import re
 import sys
 
+import bench
 import pytest
 import yaml
+from compare import EXPERIMENTS
 
 from fairseq_genext.errors import UsageError
-
-# They leave fairseq out of the package, which other tests need, unless it is imported by now.
-import bench  # isort: skip
-from compare import EXPERIMENTS  # isort: skip
 
 GROUP = {"title": "one", "shapes": {"a": {}}, "sides": {"x": {"run": "train"}}}
 
