@@ -30,14 +30,14 @@ import torch
 # As for compare.py: the package leaves out fairseq, whose classes for data alone are needed.
 if __name__ == "__main__":
     sys.argv[0] = "-m"
-import yaml_file  # noqa: E402
-from compare import EXPERIMENTS, LIB, PROJECT, locked, write_experiment  # noqa: E402
-from experiment import OneLine, positive, render, unique  # noqa: E402
-from schema import FULL, NAMED, TEXT, WHOLE, check, mapping  # noqa: E402
+import yaml_file
+from compare import EXPERIMENTS, LIB, PROJECT, locked, write_experiment
+from experiment import OneLine, positive, render, unique
+from schema import FULL, NAMED, TEXT, WHOLE, check, mapping
 
-from fairseq_genext.errors import UsageError  # noqa: E402
-from fairseq_genext.files import write_whole  # noqa: E402
-from fairseq_genext.precision import VARIABLE  # noqa: E402
+from fairseq_genext.errors import UsageError
+from fairseq_genext.files import write_whole
+from fairseq_genext.precision import VARIABLE
 
 RUNS = (
     "train", "generate", "nanogpt_train", "nanogpt_sample", "huggingface", "textgan",

@@ -20,10 +20,10 @@ from pathlib import Path
 # import.
 if __name__ == "__main__":
     sys.argv[0] = "-m"
-from experiment import read  # noqa: E402
+from experiment import read
 
-from fairseq_genext.errors import UsageError  # noqa: E402
-from fairseq_genext.files import write_whole  # noqa: E402
+from fairseq_genext.errors import UsageError
+from fairseq_genext.files import write_whole
 
 LIB = Path(__file__).resolve().parent
 PROJECT = LIB.parents[1]
