@@ -178,7 +178,7 @@ def test_image_gan(tmp_path):
     assert html.count("data:image/png") >= len(points) + 1
 
 
-FEW = {"training": (0, 2, 3), "sampling": (0,)}
+FEW = {"training": (0, 3, 4), "sampling": (0,)}
 
 
 @pytest.mark.parametrize(
