@@ -7,6 +7,7 @@ length that was asked for.
 
 from torch import Tensor
 
+from fairseq_genext.modules.prompts import keep
 from fairseq_genext.modules.sampling_generator import SamplingGenerator
 
 
@@ -27,11 +28,5 @@ class DocumentGenerator(SamplingGenerator):
         self.min_len = min(int(self.max_len_a * read + self.max_len_b), self.max_len - 1)
         found = super().generate(models, sample, **kwargs)
         for hypotheses in found:
-            for hypothesis in hypotheses:
-                for key in ("tokens", "positional_scores"):
-                    hypothesis[key] = hypothesis[key][:-1]
-                total = hypothesis["positional_scores"].sum()
-                length = len(hypothesis["tokens"]) if self.normalize_scores else 1
-                hypothesis["score"] = total / length**self.len_penalty
-            hypotheses.sort(key=lambda hypothesis: hypothesis["score"], reverse=True)
+            keep(self, hypotheses, slice(None, -1))
         return found

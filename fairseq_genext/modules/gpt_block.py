@@ -22,7 +22,7 @@ from fairseq_genext.modules.lora import LoRALinear
 from fairseq_genext.modules.rotary import rotate
 
 POSITIONS = ("learned", "rotary")
-NORMALIZATIONS = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
+NORMALIZATIONS = ("layer", "rms")
 
 
 class SquaredReLU(nn.Module):

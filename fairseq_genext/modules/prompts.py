@@ -51,14 +51,19 @@ def continued(
     with at_most(generator, longest):
         found = generator.generate(models, sample, prefix_tokens=rows, bos_token=bos)
     for hypotheses, length in zip(found, lengths.tolist(), strict=True):
-        for hypothesis in hypotheses:
-            for key in ("tokens", "positional_scores"):
-                hypothesis[key] = hypothesis[key][length:]
-            total = hypothesis["positional_scores"].sum()
-            new = len(hypothesis["tokens"]) if generator.normalize_scores else 1
-            hypothesis["score"] = total / new**generator.len_penalty
-        hypotheses.sort(key=lambda hypothesis: hypothesis["score"], reverse=True)
+        keep(generator, hypotheses, slice(length, None))
     return found
+
+
+def keep(generator: SequenceGenerator, hypotheses: list[dict[str, Tensor]], part: slice) -> None:
+    """Cuts the hypotheses of a text to a part of their tokens, and scores and orders them by it."""
+    for hypothesis in hypotheses:
+        for key in ("tokens", "positional_scores"):
+            hypothesis[key] = hypothesis[key][part]
+        total = hypothesis["positional_scores"].sum()
+        length = len(hypothesis["tokens"]) if generator.normalize_scores else 1
+        hypothesis["score"] = total / length**generator.len_penalty
+    hypotheses.sort(key=lambda hypothesis: hypothesis["score"], reverse=True)
 
 
 @contextlib.contextmanager

@@ -21,9 +21,9 @@ EXPLANATION = (
 )
 
 
-def best_validation(log: Path) -> dict[str, float]:
+def best_validation(curves: pd.DataFrame) -> dict[str, float]:
     """The figures of a training's best validation: the lowest."""
-    wide = by_update(read_curves(log))
+    wide = by_update(curves)
     return {
         name: float(wide["valid", logged].min()) * factor
         for logged, (name, factor) in FIGURES.items()
@@ -57,11 +57,13 @@ def learning_curves(curves: dict[str, pd.DataFrame], path: Path) -> None:
 
 def build(results: Results, folder: Path) -> page.Section:
     """The section."""
-    rows, figures, first = [], {}, None
+    rows, figures, drawn, first = [], {}, {}, None
     for name, logs in results.logs.items():
-        found = [best_validation(log) for log in logs.values()]
-        if not found:
+        if not logs:
             continue
+        curves = [read_curves(log) for log in logs.values()]
+        drawn[results.label(name)] = curves[0]
+        found = list(map(best_validation, curves))
         values = {key: [one[key] for one in found if key in one] for key in found[0]}
         figures[name] = {
             key: {"mean": sum(of) / len(of), "deviation": deviation(of), "values": of}
@@ -80,9 +82,7 @@ def build(results: Results, folder: Path) -> page.Section:
         "system", *COSTS, held_out_loss="held-out loss, nats a token ↓",
         bits_per_byte="bits a byte ↓", change="against the first", note="",
     )  # fmt: skip
-    curves = {results.label(name): read_curves(next(iter(logs.values())))
-              for name, logs in results.logs.items() if logs}  # fmt: skip
-    learning_curves(curves, folder / "likelihood.png")
+    learning_curves(drawn, folder / "likelihood.png")
     blocks = [
         page.Table(format_table(rows, headings)),
         page.Paragraph(EXPLANATION),
