@@ -1,4 +1,4 @@
-"""Marks embeddings and output layers for optimizers, which see parameters without their modules."""
+"""Marks embeddings and output layers for Muon: optimizers see parameters without their modules."""
 
 from fairseq.trainer import Trainer
 from torch import nn
@@ -8,12 +8,11 @@ from fairseq_genext.patches.patch import patch
 
 @patch(Trainer, "_build_optimizer")
 def mark_embeddings(build, self) -> None:
-    """Their parameters carry ``param_group`` "embedding", which fairseq hands on to copies in
-    32 bits; those of a GAN already name their player."""
-    for name, module in self.model.named_modules():
+    """For ``--optimizer muon`` their parameters carry ``param_group`` "embedding", which fairseq
+    hands on to copies in 32 bits. Its own composite optimizer reads that name as well."""
+    muon = getattr(self.cfg.optimizer, "_name", None) == "muon"
+    for name, module in self.model.named_modules() if muon else ():
         output = name.endswith("output_projection") and isinstance(module, nn.Linear)
-        if (output or isinstance(module, nn.Embedding)) and not hasattr(
-            module.weight, "param_group"
-        ):
+        if output or isinstance(module, nn.Embedding):
             module.weight.param_group = "embedding"
     build(self)
