@@ -6,7 +6,7 @@
 writes samples/gpt/t0.80.txt, t1.00.txt, p0.90.txt, a sample a line, and samples/gpt.json: the
 points with their settings and speed, and the perplexity of the test split, a token. The samples are
 those of fairseq-generate with the same seed. The checkpoint holds any language model of fairseq, or
-a GAN.
+a GAN; with --partition-samples, the figures of ``evaluation.residual`` stand there too.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from fairseq_genext.data import pieces
 from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.evaluation.checkpoints import load_model, require_checkpoint
 from fairseq_genext.evaluation.generation import Generated, generate
+from fairseq_genext.evaluation.residual import residual_likelihood
 from fairseq_genext.files import write_lines, write_whole
 
 
@@ -37,6 +38,7 @@ class Sampling:
         batch_size: texts drawn at once; another size gives other samples of the same seed.
         seed: seed of every point.
         sentencepiece_model: joins pieces to words; None leaves tokens as they are.
+        resample: candidates a text, of which a GAN's discriminator chooses one.
     """
 
     data: str
@@ -45,6 +47,7 @@ class Sampling:
     batch_size: int
     seed: int
     sentencepiece_model: str | None = None
+    resample: int = 1
 
     def flags(self, checkpoint: str, temperature: float, top_p: float) -> list[str]:
         """Arguments of fairseq-generate; top-p 1 is no top-p."""
@@ -57,6 +60,8 @@ class Sampling:
         ]  # fmt: skip
         if top_p < 1:
             flags += ["--sampling-topp", str(top_p)]
+        if self.resample > 1:
+            flags += ["--resample", str(self.resample)]
         if self.sentencepiece_model:
             flags += ["--bpe", "sentencepiece", "--sentencepiece-model", self.sentencepiece_model]
         return flags
@@ -104,6 +109,13 @@ def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=250)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sentencepiece-model", help="joins the model's pieces to words")
+    parser.add_argument(
+        "--resample",
+        type=int,
+        default=1,
+        metavar="N",
+        help="candidates a text, of which the discriminator of a GAN's checkpoint chooses one",
+    )
 
 
 def read_sampling_flags(args: argparse.Namespace) -> tuple[Sampling, dict[str, tuple]]:
@@ -112,7 +124,7 @@ def read_sampling_flags(args: argparse.Namespace) -> tuple[Sampling, dict[str, t
     Raises:
         UsageError: a number is out of range, or two points are the same.
     """
-    require_positive(args, "max_length", "batch_size")
+    require_positive(args, "max_length", "batch_size", "resample")
     if args.num_samples < 2:
         raise UsageError(f"--num-samples is {args.num_samples}; it must be 2 or greater")
     if args.sentencepiece_model:
@@ -129,7 +141,7 @@ def read_sampling_flags(args: argparse.Namespace) -> tuple[Sampling, dict[str, t
         raise UsageError("two --temperatures or two --top-p are the same to two decimals")
     sampling = Sampling(
         args.data, args.num_samples, args.max_length, args.batch_size, args.seed,
-        args.sentencepiece_model,
+        args.sentencepiece_model, args.resample,
     )  # fmt: skip
     return sampling, points
 
@@ -166,6 +178,13 @@ def main() -> None:
     parser.add_argument(
         "--untrained", action="store_true", help="its architecture with fresh weights"
     )
+    parser.add_argument(
+        "--partition-samples",
+        type=int,
+        default=0,
+        metavar="M",
+        help="of a GAN whose discriminator scores whole texts: samples that log Z comes from",
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder, and name of the JSON")
     args = parser.parse_args()
     require_checkpoint(args.checkpoint)
@@ -178,6 +197,10 @@ def main() -> None:
             point["perplexity"] = held_out_perplexity(
                 args.data, args.checkpoint, "test", args.seed, args.untrained
             )
+            if args.partition_samples:
+                point |= residual_likelihood(
+                    args.checkpoint, args.data, "test", args.partition_samples, args.seed
+                )
         sampled.append(point)
         print(f"{path}: {args.num_samples} samples in {point['seconds']:.1f} s", flush=True)
     write_whole(f"{args.output}.json", json.dumps({"points": sampled}, indent=1) + "\n")

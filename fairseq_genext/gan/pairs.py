@@ -31,7 +31,7 @@ class JointVocabulary:
     def __init__(self, source, target) -> None:
         self.target_offset = 0 if source == target else len(source)
         self._size = self.target_offset + len(target)
-        self._pad = source.pad()
+        self._pad, self._eos = source.pad(), source.eos()
 
     def __len__(self) -> int:
         return self._size
@@ -39,6 +39,10 @@ class JointVocabulary:
     def pad(self) -> int:
         """Index of padding."""
         return self._pad
+
+    def eos(self) -> int:
+        """Index of the source's end of sentence."""
+        return self._eos
 
 
 class PairDiscriminator(nn.Module):

@@ -159,9 +159,11 @@ def build_discriminator(cfg: ConditionalGANConfig, task) -> PairDiscriminator:
     """The discriminator that the flags name, with positions for the longest pair."""
     require_probability(cfg, "discriminator_dropout")
     flags = {entry.name: getattr(cfg, entry.name) for entry in fields(DiscriminatorConfig)}
-    flags["max_target_positions"] = cfg.max_source_positions + cfg.max_target_positions
+    kind = DISCRIMINATORS[cfg.discriminator]
+    longest = cfg.max_source_positions + cfg.max_target_positions
+    flags["max_target_positions"] = longest + kind.start_positions
     vocabulary = JointVocabulary(task.source_dictionary, task.target_dictionary)
-    network = DISCRIMINATORS[cfg.discriminator].from_config(SimpleNamespace(**flags), vocabulary)
+    network = kind.from_config(SimpleNamespace(**flags), vocabulary)
     return PairDiscriminator(network, vocabulary)
 
 

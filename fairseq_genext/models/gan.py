@@ -16,10 +16,17 @@ from fairseq.models import FairseqLanguageModel, register_model
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from fairseq_genext.errors import UsageError, require_choice, require_positive, require_probability
+from fairseq_genext.errors import (
+    UsageError,
+    flag,
+    require_choice,
+    require_positive,
+    require_probability,
+)
+from fairseq_genext.gan.checkpoint import load_weights
 from fairseq_genext.gan.discriminators import DISCRIMINATORS
+from fairseq_genext.gan.discriminators.language_model import LanguageModelDiscriminator
 from fairseq_genext.gan.generators import GENERATORS
-from fairseq_genext.gan.generators.checkpoint import load_weights
 from fairseq_genext.gan.generators.noise import NOISE_INPUTS
 from fairseq_genext.gan.players import mark_players
 from fairseq_genext.gan.progress import Progress
@@ -45,14 +52,19 @@ class DiscriminatorConfig(FairseqDataclass):
         default=64,
         metadata={"help": "multi_representation: slices that the embedding is cut into"},
     )
-    discriminator_cell: str = field(default="lstm", metadata={"help": "rnn: lstm, gru or rnn"})
+    discriminator_cell: str = field(
+        default="lstm", metadata={"help": "rnn, rnn_lm: lstm, gru or rnn"}
+    )
     discriminator_hidden_dim: int = field(
-        default=256, metadata={"help": "rnn: recurrent width; transformer: width inside the MLP"}
+        default=256,
+        metadata={"help": "rnn, rnn_lm: recurrent width; transformer, gpt: width inside the MLP"},
     )
     discriminator_layers: int = field(
-        default=1, metadata={"help": "rnn, transformer: number of layers"}
+        default=1, metadata={"help": "rnn, rnn_lm, transformer, gpt: number of layers"}
     )
-    discriminator_heads: int = field(default=4, metadata={"help": "transformer: attention heads"})
+    discriminator_heads: int = field(
+        default=4, metadata={"help": "transformer, gpt: attention heads"}
+    )
     discriminator_dropout: float = field(default=0.25, metadata={"help": "discriminator's dropout"})
 
 
@@ -96,6 +108,13 @@ class GANConfig(DiscriminatorConfig):
             "and relational, a gpt_doc's for gpt, or that of another GAN with the same generator"
         },
     )
+    discriminator_checkpoint: str = field(
+        default="",
+        metadata={
+            "help": "start the discriminator from the decoder of this checkpoint: a gpt_doc's for "
+            "gpt, an rnn_lm's for rnn_lm, or that of another GAN's generator"
+        },
+    )
     max_target_positions: int = field(
         default=256,
         metadata={"help": "longest sequence, in tokens, of a gpt or transformer player"},
@@ -128,8 +147,14 @@ class GAN(FairseqLanguageModel):
         dictionary = task.target_dictionary
         generator = GENERATORS[cfg.generator].from_config(cfg, dictionary)
         discriminator = DISCRIMINATORS[cfg.discriminator].from_config(cfg, dictionary)
-        if cfg.generator_checkpoint:
-            start_from_checkpoint(generator, cfg, task)
+        start_from_checkpoint(generator, "generator_checkpoint", cfg, task)
+        if cfg.discriminator_checkpoint:
+            if not isinstance(discriminator, LanguageModelDiscriminator):
+                raise UsageError(
+                    f"--discriminator-checkpoint: a {cfg.discriminator} is no language model; take "
+                    "--discriminator gpt or rnn_lm, or leave the flag out"
+                )
+            start_from_checkpoint(discriminator.decoder, "discriminator_checkpoint", cfg, task)
         return cls(generator, discriminator)
 
     def forward(
@@ -173,18 +198,27 @@ def check(cfg: GANConfig) -> None:
     require_probability(cfg, "generator_dropout", "discriminator_dropout")
 
 
-def start_from_checkpoint(generator: nn.Module, cfg: GANConfig, task) -> None:
-    """Gives the generator the weights of ``--generator-checkpoint``, once and for all.
+def start_from_checkpoint(player: nn.Module, name: str, cfg: GANConfig, task) -> None:
+    """Gives a player's decoder the weights of the checkpoint that a flag names, if it does.
+
+    Once and for all: who loads the GAN's own checkpoint does not need them again.
+
+    Args:
+        player: a decoder.
+        name: of the flag.
 
     Raises:
         UsageError: the file is not there or does not fit.
     """
+    path = getattr(cfg, name)
+    if not path:
+        return
     try:
-        load_weights(generator, cfg.generator_checkpoint, task)
+        load_weights(player, path, task)
     except ValueError as error:
-        raise UsageError(f"--generator-checkpoint {cfg.generator_checkpoint}: {error}") from None
-    logger.info("the generator starts from %s", cfg.generator_checkpoint)
-    change_saved_config(cfg, generator_checkpoint="")
+        raise UsageError(f"{flag(name)} {path}: {error}") from None
+    logger.info("the %s starts from %s", name.split("_")[0], path)
+    change_saved_config(cfg, **{name: ""})
 
 
 def change_saved_config(cfg: FairseqDataclass, **values) -> None:

@@ -184,6 +184,52 @@ def gan_gpt(args) -> None:
     rewarded_tokens(args, reward_baseline="leave-one-out", generator_turns_lr_scale=0.03)
 
 
+@register_model_architecture("gan", "gan_residual")
+def gan_residual(args) -> None:
+    """Residual energy-based model (Deng et al. 2020): a GPT and a GPT that scores its samples.
+
+    Only the discriminator learns; what it says counts at sampling (``--resample``).
+    """
+    preset(
+        args,
+        generator="gpt",
+        noise_input="none",
+        max_target_positions=256,
+        generator_embed_dim=256,
+        generator_hidden_dim=1024,
+        generator_layers=4,
+        generator_heads=4,
+        generator_dropout=0.1,
+        discriminator="gpt",
+        discriminator_embed_dim=256,
+        discriminator_hidden_dim=1024,
+        discriminator_layers=4,
+        discriminator_heads=4,
+        discriminator_dropout=0.1,
+    )
+    preset_options(
+        args,
+        gan_loss="bce",
+        generator_pretrain_updates=0,
+        discriminator_warmup_updates=10**8,  # which never ends
+    )
+
+
+@register_model_architecture("gan", "gan_residual_tiny")
+def gan_residual_tiny(args) -> None:
+    """For tests: two decoders of `gpt_doc_tiny`."""
+    preset(
+        args,
+        discriminator_embed_dim=32,
+        discriminator_hidden_dim=128,
+        discriminator_layers=2,
+        discriminator_heads=2,
+        noise_input="none",
+    )
+    gan_gpt_tiny(args)
+    gan_residual(args)
+
+
 @register_model_architecture("gan", "gan_gpt_tiny")
 def gan_gpt_tiny(args) -> None:
     """For tests: the decoder of `gpt_doc_tiny`, 8 filters."""

@@ -25,6 +25,7 @@ from fairseq_genext.patches import (  # noqa: F401
     processes,
     prompts,
     python_interface,
+    residual,
     resuming,
     saving,
     scoring,

@@ -28,9 +28,11 @@ from fairseq_genext.data.answers import AnswerDataset
 from fairseq_genext.data.noise_dataset import NoiseDataset
 from fairseq_genext.data.oracle import OracleLSTM
 from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.gan.residual import scorer_of
 from fairseq_genext.modules.document_generator import DocumentGenerator
 from fairseq_genext.modules.forced_sampling import ForcedSampling
 from fairseq_genext.modules.prompts import continued, limits
+from fairseq_genext.modules.resampling_generator import ResamplingGenerator
 from fairseq_genext.modules.samplers import Samples, ancestral, unroll
 from fairseq_genext.modules.sampling_generator import SamplingGenerator
 from fairseq_genext.tasks.validation_samples import (
@@ -70,6 +72,21 @@ class UnconditionalGenerationConfig(ValidationSamplesConfig, LanguageModelingCon
         metadata={
             "help": "divide the logits of words that the text or its prompt has already by this "
             "(CTRL); with --sampling --beam 1. 1: off"
+        },
+    )
+    resample: int = field(
+        default=1,
+        metadata={
+            "help": "draw so many candidates a text and keep one, which the discriminator of a "
+            "GAN's checkpoint chooses (residual energy-based model); with --sampling --beam 1. "
+            "1: off"
+        },
+    )
+    partition_samples: int = field(
+        default=0,
+        metadata={
+            "help": "fairseq-eval-lm of a GAN's checkpoint: also the likelihood of the residual "
+            "energy-based model, with log Z from this many samples; 0: none"
         },
     )
     loss_on: str = field(
@@ -189,6 +206,8 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         if getattr(args, "print_alignment", None):
             raise UsageError("--print-alignment: text from nothing has no source to align with")
         kwargs["seq_gen_cls"] = DocumentGenerator if self.length.through_ends else SamplingGenerator
+        if self.args.resample != 1:
+            kwargs["seq_gen_cls"] = ResamplingGenerator
         generator = super().build_generator(models, args, *others, **kwargs)
         if isinstance(getattr(generator, "search", None), search.Sampling):
             generator.search = ForcedSampling(
@@ -202,7 +221,32 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
                     "and without --no-repeat-ngram-size"
                 )
             generator.repetition_penalty = self.args.repetition_penalty
+        if self.args.resample != 1:
+            self.keep_discriminator(generator, models)
         return generator
+
+    def keep_discriminator(self, generator, models) -> None:
+        """Gives the generator what ``--resample`` needs.
+
+        Raises:
+            UsageError: there is no discriminator of whole texts, or flags do not go together.
+        """
+        require_positive(self.args, "resample")
+        if self.length.through_ends:
+            raise UsageError("--resample: the discriminator reads sentences; it is no documents'")
+        drawn = isinstance(getattr(generator, "search", None), search.Sampling)
+        if not drawn or generator.beam_size != 1 or len(models) != 1:
+            raise UsageError("--resample works with --sampling --beam 1 and one model")
+        try:
+            generator.discriminator = scorer_of(models[0])
+        except ValueError as error:
+            raise UsageError(
+                f"--resample: {error}; take a GAN whose --discriminator is cnn, transformer, "
+                "multi_representation, gpt or rnn_lm, or leave the flag out"
+            ) from None
+        generator.candidates = self.args.resample
+        longest = generator.discriminator.max_positions() - 1  # with the end of sentence
+        generator.max_len = min(generator.max_len, longest)
 
     def eval_lm_dataloader(self, *args, **kwargs):
         """As fairseq's, with the noise of ``fairseq-eval-lm`` seeded, which fairseq does not do."""

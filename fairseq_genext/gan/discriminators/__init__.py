@@ -5,6 +5,7 @@ its mask to ``gan.scores.Scores``.
 """
 
 from fairseq_genext.gan.discriminators.cnn import CNNDiscriminator
+from fairseq_genext.gan.discriminators.language_model import GPTDiscriminator, RNNLMDiscriminator
 from fairseq_genext.gan.discriminators.multi_representation import MultiRepresentationDiscriminator
 from fairseq_genext.gan.discriminators.rnn import RNNDiscriminator
 from fairseq_genext.gan.discriminators.transformer import TransformerDiscriminator
@@ -14,4 +15,6 @@ DISCRIMINATORS = {
     "rnn": RNNDiscriminator,
     "transformer": TransformerDiscriminator,
     "multi_representation": MultiRepresentationDiscriminator,
+    "gpt": GPTDiscriminator,
+    "rnn_lm": RNNLMDiscriminator,
 }

@@ -13,10 +13,12 @@ class Discriminator(nn.Module):
     Attributes:
         per_token: whether it scores tokens and not sequences.
         rows_at_once: how many rollouts it reads at a time, such that they fit in memory.
+        start_positions: positions that it needs besides those of the text.
     """
 
     per_token = False
     rows_at_once = 256
+    start_positions = 0
 
     @classmethod
     @abstractmethod

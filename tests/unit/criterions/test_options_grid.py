@@ -74,8 +74,8 @@ def test_what_does_not_go_together_is_refused(dictionary):
         with pytest.raises(UsageError, match="take --"):
             adversarial.check_discriminator(per_token[discriminator])
         refused += 1
-    # Rollouts with one discriminator of four; mali with three losses, and once more with bce.
-    assert refused == 4 * 1 + 3 * 4 + 1
+    # Rollouts with one discriminator; mali with three losses, and once more with bce.
+    assert refused == 4 * 1 + 3 * len(DISCRIMINATORS) + 1
 
 
 def check_noise(generator, noise_input, discriminator, settings, dictionary) -> None:

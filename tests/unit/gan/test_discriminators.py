@@ -1,7 +1,10 @@
 """What every discriminator must hold, and each one's own score by hand."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+from fairseq.data import Dictionary
 from torch.nn import functional as F
 
 from fairseq_genext.gan.discriminators import (
@@ -12,6 +15,7 @@ from fairseq_genext.gan.discriminators import (
     TransformerDiscriminator,
     ngram_classifier,
 )
+from fairseq_genext.gan.discriminators.language_model import LanguageModelDiscriminator
 from fairseq_genext.gan.discriminators.ngram_classifier import ngram_maxima
 
 NGRAMS = {"widths": [1, 2, 4], "filters": [3, 3, 3]}
@@ -25,13 +29,35 @@ SIZES = {
 SEQUENCES = [[5, 6, 7, 8, 9, 2], [4, 2], [2]]
 
 
-@pytest.fixture(params=SIZES)
+def language_model_discriminators():
+    words = Dictionary()
+    for number in range(20 - len(words)):
+        words.add_symbol(str(number))
+    flags = SimpleNamespace(
+        discriminator_embed_dim=6,
+        discriminator_hidden_dim=5,
+        discriminator_layers=2,
+        discriminator_heads=3,
+        discriminator_cell="lstm",
+        discriminator_dropout=0.0,
+        max_target_positions=12,
+    )
+    return {
+        name: kind.from_config(flags, words)
+        for name, kind in DISCRIMINATORS.items()
+        if issubclass(kind, LanguageModelDiscriminator)
+    }
+
+
+@pytest.fixture(params=[*SIZES, *language_model_discriminators()])
 def discriminator(request):
     """A discriminator of 20 words, with weights large enough that errors show; 1 is padding."""
     torch.manual_seed(1)
-    built = DISCRIMINATORS[request.param.split("-")[0]](
-        20, 1, embed_dim=6, dropout=0.0, **SIZES[request.param]
-    )
+    built = language_model_discriminators().get(request.param)
+    if built is None:
+        built = DISCRIMINATORS[request.param.split("-")[0]](
+            20, 1, embed_dim=6, dropout=0.0, **SIZES[request.param]
+        )
     with torch.no_grad():
         for param in built.parameters():
             param.normal_(std=0.5)
@@ -46,7 +72,8 @@ def padded(width):
 
 
 def test_every_discriminator_is_tested():
-    assert {name.split("-")[0] for name in SIZES} == DISCRIMINATORS.keys()
+    tested = {name.split("-")[0] for name in SIZES} | language_model_discriminators().keys()
+    assert tested == DISCRIMINATORS.keys()
 
 
 def test_padding_is_not_seen(discriminator):
@@ -86,7 +113,22 @@ def test_penalties_on_the_gradient_can_be_learned(discriminator):
     score = discriminator(weights, torch.ones(2, 4, dtype=torch.bool)).mean().sum()
     (slope,) = torch.autograd.grad(score, weights, create_graph=True)
     slope.square().sum().backward()
-    assert discriminator.embed_tokens.weight.grad.abs().sum() > 0
+    table = next(x for name, x in discriminator.named_parameters() if "embed_tokens" in name)
+    assert table.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", ["gpt", "rnn_lm"])
+def test_a_language_model_scores_the_mean_of_its_features(name):
+    """Behind the start and each token; before training, nothing is told apart."""
+    torch.manual_seed(1)
+    built = language_model_discriminators()[name].eval()
+    tokens = torch.tensor([[5, 6, 2], [7, 2, 1]])
+    assert built(tokens, tokens.ne(1)).logits.eq(0).all()
+    torch.nn.init.normal_(built.output.weight)
+    read = torch.tensor([[2, 5, 6, 2], [2, 7, 2, 1]])
+    features = built.decoder.extract_features(read)[0]
+    means = torch.stack([features[0].mean(0), features[1, :3].mean(0)])
+    torch.testing.assert_close(built(tokens, tokens.ne(1)).logits, built.output(means))
 
 
 def test_cnn_by_hand():

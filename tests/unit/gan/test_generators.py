@@ -8,8 +8,8 @@ from command_line import built
 from small_models import LANGUAGE_MODELS, build, initialised
 
 from fairseq_genext.errors import UsageError
+from fairseq_genext.gan.checkpoint import load_weights
 from fairseq_genext.gan.generators import GENERATORS
-from fairseq_genext.gan.generators.checkpoint import load_weights
 from fairseq_genext.gan.generators.rnn import RNNGenerator
 from fairseq_genext.gan.step import token_log_probs
 from fairseq_genext.models.gan import GANConfig

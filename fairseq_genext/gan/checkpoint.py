@@ -1,4 +1,4 @@
-"""Starts a generator from the weights of a model that was trained before."""
+"""Starts a player from the decoder of a model that was trained before."""
 
 import torch
 from fairseq import checkpoint_utils
@@ -8,23 +8,24 @@ from fairseq_genext.modules.fitting import misfit, other_functions
 from fairseq_genext.patches.dictionaries import require_same_dictionaries
 
 NOISE = "noise."
+OUTPUT = "output_projection."
 
 
-def load_weights(generator: nn.Module, path: str, task) -> None:
+def load_weights(player: nn.Module, path: str, task) -> None:
     """Takes the decoder of a fairseq checkpoint, of a language model or of another GAN.
 
     What brings noise into the generator starts at zero where the checkpoint has none, so that the
     generator begins as the very model that was trained. Where only the checkpoint has it, it is
-    left out.
+    left out; so is its output layer, for a discriminator, which has none.
 
     Args:
-        generator: a decoder.
+        player: a decoder.
         path: of the checkpoint.
         task: whose dictionaries must be the checkpoint's.
 
     Raises:
         UsageError: the file is missing, no fairseq checkpoint or of other dictionaries.
-        ValueError: its decoder is of another kind or size than the generator.
+        ValueError: its decoder is of another kind or size than the player's.
     """
     state = checkpoint_utils.load_checkpoint_to_cpu(path)
     require_same_dictionaries(path, state, task)
@@ -34,19 +35,21 @@ def load_weights(generator: nn.Module, path: str, task) -> None:
         for name, weight in state["model"].items()
         if name.startswith(prefix)
     }
-    own = generator.state_dict()
+    own = player.state_dict()
     noise = {name for name in own if name.startswith(NOISE)}
     if noise.isdisjoint(trained):
         trained |= {name: torch.zeros_like(own[name]) for name in noise}
     if not noise:
         trained = {name: trained[name] for name in trained if not name.startswith(NOISE)}
+    if not any(name.startswith(OUTPUT) for name in own):
+        trained = {name: trained[name] for name in trained if not name.startswith(OUTPUT)}
 
-    problem = misfit(generator, trained)
-    if settings := getattr(generator, "settings", None):  # of a GPT
+    problem = misfit(player, trained)
+    if settings := getattr(player, "settings", None):  # of a GPT
         flags = {
             "decoder_attention_heads": settings.num_heads, "activation_fn": settings.activation,
         }  # fmt: skip
         problem = problem or other_functions(state["cfg"].model, flags)
     if problem:
         raise ValueError(problem)
-    generator.load_state_dict(trained)
+    player.load_state_dict(trained)

@@ -1,0 +1,101 @@
+"""The residual energy-based model, against sums over all of its texts."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from fairseq_genext.evaluation.residual import figures
+from fairseq_genext.gan.residual import LogPartition, effective_sample_size, keep_one
+
+WORDS, LENGTH = 3, 2
+TEXTS = torch.tensor(list(itertools.product(range(WORDS), repeat=LENGTH)))  # (9, 2)
+
+
+@pytest.fixture
+def model():
+    """log q and f of every text, from random tables."""
+    torch.manual_seed(1)
+    first = torch.randn(WORDS).log_softmax(0)
+    second = torch.randn(WORDS, WORDS).log_softmax(1)
+    log_q = first[TEXTS[:, 0]] + second[TEXTS[:, 0], TEXTS[:, 1]]
+    return log_q.double(), torch.randn(len(TEXTS)).double() / 2
+
+
+def drawn(log_q, *shape):
+    return torch.multinomial(log_q.exp(), math.prod(shape), replacement=True).view(shape)
+
+
+def test_many_candidates_draw_from_p(model):
+    log_q, f = model
+    p = (log_q + f).softmax(0)
+    distances = []
+    for number in (1, 4, 64):
+        candidates = drawn(log_q, 40_000, number)
+        kept = candidates.gather(1, keep_one(f[candidates]).unsqueeze(1)).squeeze(1)
+        share = kept.bincount(minlength=len(TEXTS)) / len(kept)
+        distances.append((share - p).abs().sum().item() / 2)
+    assert distances[0] > 1.5 * distances[1] > 15 * distances[2]
+    assert distances[2] < 0.02
+
+
+def test_log_z_lies_between_its_bounds_which_close(model):
+    log_q, f = model
+    true = (log_q + f).logsumexp(0).item()
+    means, gaps = {}, []
+    for number in (16, 64, 256):
+        found = [LogPartition.of(row) for row in f[drawn(log_q, 1000, number)]]
+        assert all(z.lower <= z.estimate <= z.upper for z in found)
+        means[number] = [
+            sum(getattr(z, name) for z in found) / len(found)
+            for name in ("lower", "estimate", "upper")
+        ]
+        low, estimate, high = means[number]
+        assert low < true < high
+        assert abs(estimate - true) < 0.3 * (true - low) + 0.004
+        gaps.append(high - low)
+    assert gaps[0] / gaps[1] == pytest.approx(4, rel=0.25)
+    assert gaps[1] / gaps[2] == pytest.approx(4, rel=0.25)
+
+
+def test_the_error_of_log_z_is_its_spread(model):
+    log_q, f = model
+    found = [LogPartition.of(row) for row in f[drawn(log_q, 500, 400)]]
+    spread = torch.tensor([z.estimate for z in found]).std().item()
+    assert found[0].error == pytest.approx(spread, rel=0.15)
+
+
+def test_effective_sample_size():
+    logits = torch.tensor([[0.0, 0.0, 0.0, 0.0], [50.0, 0.0, 0.0, 0.0], [1.0, 1.0, -50.0, -50.0]])
+    torch.testing.assert_close(effective_sample_size(logits), torch.tensor([4.0, 1.0, 2.0]))
+
+
+def test_the_optimal_discriminator_gives_the_likelihood_of_the_data(model):
+    log_q, log_data = model[0], torch.randn(len(TEXTS)).double().log_softmax(0)
+    f = log_data - log_q
+    real, fake = drawn(log_data, 4000), drawn(log_q, 20_000)
+    lengths = torch.full((len(real),), LENGTH)
+    found = figures(-log_q[real], lengths, f[real], f[fake])
+    best = -log_data[real].mean().item() / LENGTH
+    assert found["generator_nll"] == pytest.approx(-log_q[real].mean().item() / LENGTH)
+    assert found["residual_nll"] == pytest.approx(best, abs=3 * found["log_z_error"])
+    assert found["residual_nll_low"] < found["residual_nll"] < found["residual_nll_high"]
+    assert found["residual_gain"] == pytest.approx(
+        found["generator_nll"] - found["residual_nll"], abs=1e-9
+    )
+    # The expected gain is KL(data | q).
+    divergence = (log_data.exp() * f).sum().item() / LENGTH
+    assert abs(found["residual_gain"] - divergence) < 2 * found["residual_gain_ci"]
+    for probability, share in found["calibration"]:
+        assert share == pytest.approx(probability, abs=0.05)
+
+
+def test_a_discriminator_that_knows_nothing_changes_nothing(model):
+    log_q, _ = model
+    real, fake = drawn(log_q, 50), drawn(log_q, 60)
+    nothing = torch.zeros(len(TEXTS)).double()
+    found = figures(-log_q[real], torch.full((50,), LENGTH), nothing[real], nothing[fake])
+    assert found["residual_gain"] == pytest.approx(0, abs=1e-12)
+    assert found["residual_gain_ci"] == pytest.approx(0, abs=1e-12)
+    assert found["discriminator_loss"] == pytest.approx(math.log(2))
