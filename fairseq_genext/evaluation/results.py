@@ -192,7 +192,8 @@ class Results:
     def trained(self, system: System) -> bool:
         """Whether the experiment trains it; what an earlier one of its name has left counts not."""
         return (
-            not {"untrained", "unigram", "samples"} & self.experiment["systems"][system.name].keys()
+            not {"untrained", "resampled", "unigram", "samples"}
+            & self.experiment["systems"][system.name].keys()
         )
 
     def kind(self, system: System) -> str:

@@ -26,6 +26,10 @@ TEXT_FIGURES = {
 HEADINGS = TEXT_FIGURES | {
     "top_p": "top-p",
     "perplexity": "held-out perplexity ↓",
+    "generator_nll": "generator's NLL, nats a token ↓",
+    "residual_nll": "NLL with its discriminator ↓",
+    "residual_gain": "gain ↑",
+    "discriminator_loss": "discriminator's held-out loss",
     "generator_parameters": "of the generator",
     "seconds": "training s",
     "processor_seconds": "processor s",

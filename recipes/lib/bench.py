@@ -156,8 +156,11 @@ def started(spec: dict, environment: dict[str, str], log: Path) -> Iterator[tupl
 def measure(sides: dict[str, dict], rounds: int, seconds: float, logs: Path) -> dict[str, dict]:
     """What the sides of one shape cost, round by round.
 
+    A peer that does not start, as one whose packages are not there, is left out.
+
     Args:
-        sides: by name, what ``Worker`` takes, and ``work``: updates of each kind in a round.
+        sides: by name, what ``Worker`` takes, ``peer``, and ``work``: updates of each kind in a
+            round.
         rounds: number of them.
         seconds: of a side and round, where ``work`` is empty.
         logs: folder for what the sides print.
@@ -166,7 +169,14 @@ def measure(sides: dict[str, dict], rounds: int, seconds: float, logs: Path) -> 
         workers, found = {}, {}
         for name, side in sides.items():
             log = logs / f"{side['spec']['name']}.log".replace("/", " ")
-            worker, setup = stack.enter_context(started(side["spec"], side["environment"], log))
+            try:
+                worker, setup = stack.enter_context(started(side["spec"], side["environment"], log))
+            except UsageError as error:
+                if not side["peer"]:
+                    raise
+                print(f"left out: {error}", file=sys.stderr, flush=True)
+                found[name] = {"missing": str(error)}
+                continue
             clock = "processor" if setup["device"] == "cpu" else "seconds"
             work = side["work"]
             if not work:
@@ -277,7 +287,8 @@ def prepare(side: dict, names: dict, where: str, data: Path, args: argparse.Name
         spec["checkout"] = str(getattr(args, side["needs"]).resolve())
     environment = {"OMP_NUM_THREADS": str(args.threads), VARIABLE: matmul}
     environment |= {"PYTHONPATH": "", **parts["environment"]}
-    return {"spec": spec, "environment": environment, "work": parts["work"]}
+    needs = "needs" in side
+    return {"spec": spec, "environment": environment, "work": parts["work"], "peer": needs}
 
 
 def measure_group(name: str, group: dict, flags: dict, args: argparse.Namespace) -> list[dict]:
@@ -310,7 +321,8 @@ def measure_group(name: str, group: dict, flags: dict, args: argparse.Namespace)
             found = measure(sides, rounds, args.seconds, args.output / "logs")
         for side, cost in found.items():
             record = {"group": name, "shape": shape, "values": values, "side": side}
-            record |= {"spec": sides[side]["spec"], "environment": sides[side]["environment"]}
+            if "missing" not in cost:
+                record |= {"spec": sides[side]["spec"], "environment": sides[side]["environment"]}
             if group.get("flops"):
                 record["flops"] = render(group["flops"], names, f"{where}: flops")
             records.append(record | cost)

@@ -29,7 +29,9 @@ CORPORA = {
     "sentences": "clauses", "pairs": "kjv-bbe", "oracle": "oracle", "images": "digits",
     "questions": "stories", "characters": "clauses",
 }  # fmt: skip
-SOURCES = ("train", "untrained", "unigram", "samples")  # where a system's output comes from
+# Where a system's output comes from.
+SOURCES = ("train", "untrained", "resampled", "unigram", "samples")
+LIKE = ("start", "untrained", "resampled")  # name a system whose checkpoint is needed
 # Those that there are for data of a kind, and the data that a section is about.
 KIND_SOURCES = {
     "sentences": SOURCES, "pairs": ("train", "samples"), "oracle": ("train",), "images": ("train",),
@@ -37,6 +39,7 @@ KIND_SOURCES = {
 }  # fmt: skip
 SECTION_KINDS = {
     "quality": "sentences", "curves": "sentences", "gains": "sentences", "samples": "sentences",
+    "residual": "sentences",
     "oracle": "oracle", "translation": "pairs", "images": "images",
     "question_answering": "questions",
 }  # fmt: skip
@@ -348,6 +351,11 @@ def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[st
             raise UsageError(f"{where} needs one of {', '.join(SOURCES)}")
         family = "likelihood" if "train" in system else "baseline"
         system = {"data": next(iter(data)), "label": name, "family": family} | system
+        for key, source in (("candidates", "resampled"), ("partition_samples", "train")):
+            if key in system and source not in system:
+                raise UsageError(f"{where}: {key} goes with {source}")
+        if "resampled" in system and "candidates" not in system:
+            raise UsageError(f"{where}: resampled needs candidates, their number")
         if "samples" in system:
             system["samples"] = str((path.parent / system["samples"]).resolve())
             if not Path(system["samples"]).is_file():
@@ -369,11 +377,11 @@ def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[st
 def check_others(systems: dict, name: str, where: str) -> None:
     """Raises UsageError unless the systems that a system names exist and go together with it."""
     system = systems[name]
-    others = {key: system[key] for key in ("start", "untrained", "baseline") if key in system}
+    others = {key: system[key] for key in (*LIKE, "baseline") if key in system}
     for key, other in [*others.items(), *(("curve", one) for one in system.get("curve", []))]:
         if other not in systems:
             raise UsageError(f"{where}: {key} {other!r} is no system")
-        if key in ("start", "untrained") and "train" not in systems[other]:
+        if key in LIKE and "train" not in systems[other]:
             raise UsageError(f"{where}: {other} is not trained")
         if systems[other]["data"] != system["data"]:
             raise UsageError(f"{where}: {key} {other!r} is a system on other data")
@@ -396,7 +404,7 @@ def ancestors(systems: dict, name: str) -> list[str]:
     found: list[str] = []
     while True:
         system = systems[name]
-        name = system.get("start") or system.get("untrained")
+        name = next((system[key] for key in LIKE if key in system), None)
         if name is None or name in found:
             return found
         found.append(name)
@@ -544,7 +552,7 @@ def _read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
         own = seeds[:1] if own == "first" else own
         system["seeds"] = read_seeds(own, f"{path}: systems.{name}: seeds")
     for name, system in systems.items():
-        other = system.get("start") or system.get("untrained")
+        other = next((system[key] for key in LIKE if key in system), None)
         for seed in system["seeds"] if other else []:
             if seed not in systems[other]["seeds"]:
                 raise UsageError(f"{path}: systems.{name}: seeds: {other} has no seed {seed}")

@@ -65,7 +65,8 @@ KINDS = {
     "questions": mapping(IMAGES, vocabulary=WHOLE, flags=TEXT),
 }
 SYSTEM = mapping(
-    train=TEXT, untrained=TEXT, unigram=(Literal[True] | None, None), samples=TEXT,
+    train=TEXT, untrained=TEXT, resampled=TEXT, unigram=(Literal[True] | None, None), samples=TEXT,
+    candidates=(WHOLE | None, None), partition_samples=(Annotated[WHOLE, Field(ge=2)] | None, None),
     start=TEXT, set=NAMED, data=TEXT, label=TEXT, note=TEXT, table=TEXT, baseline=TEXT,
     family=(Literal["likelihood", "gan", "baseline"] | None, None),
     include=(Literal["default", "named", "always"], "default"), only=(Any, True),

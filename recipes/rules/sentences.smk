@@ -11,8 +11,18 @@ POINTS = (
 
 
 def sampled_from(run):
-    """The run whose checkpoint is sampled: its own, or that of the system it is like, untrained."""
-    return f"{system_of(run).get('untrained', RUNS[run][0])}.{seed_of(run)}"
+    """The run whose checkpoint is sampled: its own, or that of the system it is like."""
+    system = system_of(run)
+    return f"{system.get('untrained', system.get('resampled', RUNS[run][0]))}.{seed_of(run)}"
+
+
+def how_to_sample(run):
+    """Flags of `evaluation.sample` for a run's system."""
+    system = system_of(run)
+    flags = ["--untrained"] if "untrained" in system else []
+    for key, flag in (("candidates", "--resample"), ("partition_samples", "--partition-samples")):
+        flags += [flag, str(system[key])] if key in system else []
+    return " ".join(flags)
 
 
 rule sample:
@@ -21,14 +31,14 @@ rule sample:
     output:
         "samples/{run}.json",
     wildcard_constraints:
-        run=runs_of("sentences", "train", "untrained"),
+        run=runs_of("sentences", "train", "untrained", "resampled"),
     params:
         command=lambda wildcards: (
             f"sample {TEXT}/bin --checkpoint {checkpoint(sampled_from(wildcards.run))} "
-            f"{'--untrained' if 'untrained' in system_of(wildcards.run) else ''} {POINTS} {PIECES} "
+            f"{how_to_sample(wildcards.run)} {POINTS} {PIECES} "
             f"--seed {seed_of(wildcards.run)} --output samples/{wildcards.run}"
         ),
-        code=code("evaluation/sample.py", "evaluation/generation.py"),
+        code=code("evaluation/sample.py", "evaluation/generation.py", "evaluation/residual.py"),
     log:
         "logs/sample-{run}.log",
     benchmark:
@@ -121,7 +131,7 @@ rule measure:
     output:
         "measured/{run}.json",
     wildcard_constraints:
-        run=runs_of("sentences", "train", "untrained", "unigram", "samples") + "|held_out",
+        run=runs_of("sentences", "train", "untrained", "resampled", "unigram", "samples") + "|held_out",
     params:
         command=lambda wildcards: (
             f"measure samples/{wildcards.run}.json --references {TEXT}/test.txt --train {TEXT}/train.txt {PIECES} {TOKENIZE} "

@@ -10,9 +10,8 @@ from functools import partial
 from importlib import import_module
 
 NAMES = (
-    "quality", "curves", "gains", "oracle", "translation", "images", "question_answering",
-    "likelihood", "costs",
-    "samples", "training", "speed",
+    "quality", "curves", "gains", "residual", "oracle", "translation", "images",
+    "question_answering", "likelihood", "costs", "samples", "training", "speed",
 )  # fmt: skip
 
 

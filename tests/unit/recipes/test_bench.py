@@ -1,7 +1,9 @@
 """What recipes/bench.sh refuses, in one line and before anything is measured."""
 
+import contextlib
 import re
 import sys
+import types
 
 import bench
 import pytest
@@ -65,3 +67,26 @@ def test_groups_of_a_kind():
     assert set(bench.chosen(groups, "growth sampling")) == {
         "sampling", "growth-batch", "growth-length", "growth-size",
     }  # fmt: skip
+
+
+def test_a_peer_that_does_not_start_is_left_out(tmp_path, monkeypatch):
+    """As one whose packages are not installed; a side of ours that does not start is an error."""
+
+    @contextlib.contextmanager
+    def started(spec, environment, log):
+        if spec["name"] == "peer":
+            raise UsageError("peer ended: ModuleNotFoundError: No module named 'nltk'")
+        worker = types.SimpleNamespace(ask=lambda *_: {"processor": 0.5}, spec={"run": "generate"})
+        yield worker, {"device": "cpu"}
+
+    monkeypatch.setattr(bench, "started", started)
+    sides = {
+        name: {"spec": {"name": name}, "environment": {}, "work": {"update": 1}, "peer": peer}
+        for name, peer in (("ours", False), ("peer", True))
+    }
+    found = bench.measure(sides, 2, 1.0, tmp_path)
+    assert len(found["ours"]["rounds"]) == 2
+    assert "nltk" in found["peer"]["missing"]
+    sides["peer"]["peer"] = False
+    with pytest.raises(UsageError, match="nltk"):
+        bench.measure(sides, 2, 1.0, tmp_path)

@@ -226,6 +226,10 @@ WRONG_FILES = [
         {"systems__two__baseline": "one", "systems__one__baseline": "two"},
         "systems.one: baseline 'two' has a baseline itself",
     ),
+    ({"systems__kept": {"resampled": "three", "candidates": 2}}, "resampled 'three' is no system"),
+    ({"systems__kept": {"resampled": "one"}}, "systems.kept: resampled needs candidates"),
+    ({"systems__one__candidates": 2}, "systems.one: candidates goes with resampled"),
+    ({"systems__unigram__partition_samples": 9}, "partition_samples goes with train"),
     ({"systems__unigram__label": "one"}, "systems.one: unigram has the label 'one' too"),
     (
         {"systems__one__seeds": [1]},
