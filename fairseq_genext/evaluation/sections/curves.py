@@ -20,8 +20,8 @@ from fairseq_genext.evaluation.tables import columns, format_table
 
 ORDERS = (3, 4)
 COLUMNS = columns(
-    "GAN", "curve", "seeds", "gap", "verdict", curve="temperature curve of",
-    gap="BLEU-3 less the curve's",
+    "GAN", "curve", "seeds", "gap", "verdict", "frechet_gap", curve="temperature curve of",
+    gap="BLEU-3 less the curve's", frechet_gap="Fréchet distance less the curve's",
 )  # fmt: skip
 EXPLANATION = (
     "Filled marks on a line are temperatures, the large one temperature 1 with bars of one "
@@ -31,23 +31,30 @@ EXPLANATION = (
 )
 EXPLANATION_OF_GAPS = (
     "Does a GAN reach what a likelihood model does not reach at some other temperature (Caccia et "
-    "al. 2020)? BLEU-3 of the GAN at temperature 1 less that of the curve at the same Self-BLEU-3. "
-    "The curve is interpolated between its temperatures, seed by seed, and not continued beyond "
-    "them."
+    "al. 2020)? BLEU-3 of the GAN at temperature 1 less that of the curve at the same Self-BLEU-3, "
+    "and likewise the Fréchet distance, where less is better. The curve is interpolated between "
+    "its temperatures, seed by seed, and not continued beyond them."
 )
 
 
-def bleu_on_curve(curve: list[dict], self_bleu: float) -> float | None:
-    """BLEU-3 of a temperature curve at a Self-BLEU-3, by linear interpolation.
+def on_curve(curve: list[dict], figure: str, self_bleu: float) -> float | None:
+    """A figure of a temperature curve at a Self-BLEU-3, by linear interpolation.
 
     Args:
         curve: measured points; those with top-p below 1 are left out.
+        figure: which.
         self_bleu: where to look.
 
     Returns:
-        None outside the curve, which is not extrapolated.
+        None outside the curve, which is not extrapolated, and without the figure.
     """
-    points = sorted((p["self_bleu_3"], p["bleu_3"]) for p in curve if p.get("top_p", 1) == 1)
+    points = sorted(
+        (p["self_bleu_3"], p[figure])
+        for p in curve
+        if p.get("top_p", 1) == 1 and p.get(figure) is not None
+    )
+    if not points:
+        return None
     found = np.interp(self_bleu, *zip(*points, strict=True), left=np.nan, right=np.nan)
     return None if np.isnan(found) else float(found)
 
@@ -57,20 +64,23 @@ def curve_gaps(results: Results, systems: list[System]) -> list[dict]:
 
     ``gap`` is BLEU-3 of the GAN less that of the curve at the same Self-BLEU-3, for every seed that
     both have and whose curve reaches so far; its ``verdict`` is above, within error, below, or
-    outside the curve.
+    outside the curve. ``frechet_gap`` is the same of the Fréchet distance.
     """
     rows = []
     gans, others = ([s for s in systems if s.family == f] for f in ("gan", "likelihood"))
     for gan, other in product(gans, others):
-        gaps = []
+        found: dict[str, list[float]] = {"bleu_3": [], "frechet": []}
         for seed in (seed for seed in gan.seeds if seed in other.seeds):
-            point = results.at_temperature_1(gan.name, seed)
-            height = bleu_on_curve(results.points[other.name][seed], point["self_bleu_3"])
-            if height is not None:
-                gaps.append(point["bleu_3"] - height)
+            point, curve = results.at_temperature_1(gan.name, seed), results.points[other.name]
+            for figure, differences in found.items():
+                height = on_curve(curve[seed], figure, point["self_bleu_3"])
+                if height is not None and point.get(figure) is not None:
+                    differences.append(point[figure] - height)
+        gaps = found["bleu_3"]
         sign = sign_of_mean(gaps) if gaps else None
         verdict = SIDES[sign] + one_seed(gaps) if gaps else "outside the curve"
         row = {"system": gan.name, "curve": other.name, "gap": gaps}
+        row["frechet_gap"] = found["frechet"]
         rows.append(row | {"sign": sign, "verdict": verdict})
     return rows
 
@@ -128,6 +138,7 @@ def build(results: Results, folder: Path) -> page.Section:
     rows = [
         row | {"GAN": results.label(row["system"]), "curve": results.label(row["curve"])}
         | {"seeds": str(len(row["gap"])), "gap": spread(row["gap"], signed=True)}
+        | {"frechet_gap": spread(row["frechet_gap"], signed=True) if row["frechet_gap"] else None}
         for row in gaps
     ]  # fmt: skip
     if rows:

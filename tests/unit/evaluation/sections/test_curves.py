@@ -22,7 +22,8 @@ def test_gap_to_the_curves_by_interpolation(tmp_path):
     assert found["good", "gpt"]["verdict"] == "above"
     assert found["poor", "lm"]["verdict"] == "below"
     assert found["same", "lm"] == {
-        "system": "same", "curve": "lm", "gap": [], "sign": None, "verdict": "outside the curve",
+        "system": "same", "curve": "lm", "gap": [], "frechet_gap": [], "sign": None,
+        "verdict": "outside the curve",
     }  # fmt: skip
     mean = curves.mean_curves(results, list(results.systems.values())).set_index(
         ["system", "temperature", "top_p"]
@@ -34,15 +35,33 @@ def test_gap_to_the_curves_by_interpolation(tmp_path):
 
 def test_curve_is_interpolated_in_temperature_alone_and_never_continued():
     points = [
-        {"self_bleu_3": 0.4 + shift, "bleu_3": 0.4 + shift / 2, "top_p": 1.0}
+        {"self_bleu_3": 0.4 + shift, "bleu_3": 0.4 + shift / 2, "frechet": shift**2, "top_p": 1.0}
         for shift in (-0.1, 0, 0.1)
     ]
     points.append({"self_bleu_3": 0.4, "bleu_3": 0.9, "top_p": 0.9})
-    assert curves.bleu_on_curve(points, 0.4) == pytest.approx(0.4)
-    assert curves.bleu_on_curve(points, 0.45) == pytest.approx(0.425)
-    assert curves.bleu_on_curve(points, 0.31) == pytest.approx(0.355)
-    assert curves.bleu_on_curve(points, 0.29) is None
-    assert curves.bleu_on_curve(points, 0.51) is None
+    assert curves.on_curve(points, "bleu_3", 0.4) == pytest.approx(0.4)
+    assert curves.on_curve(points, "bleu_3", 0.45) == pytest.approx(0.425)
+    assert curves.on_curve(points, "bleu_3", 0.31) == pytest.approx(0.355)
+    assert curves.on_curve(points, "bleu_3", 0.29) is None
+    assert curves.on_curve(points, "bleu_3", 0.51) is None
+    assert curves.on_curve(points, "frechet", 0.45) == pytest.approx(0.005)
+    assert curves.on_curve(points, "mauve", 0.4) is None
+
+
+def test_gap_of_the_frechet_distance(tmp_path):
+    """That of good at temperature 1 is 0.2, and every curve's is 0.5."""
+    experiments.comparison(tmp_path, seeds=[1])
+
+    def change(content):
+        for point in content["points"]:
+            point["frechet"] = 0.2
+
+    experiments.change_json(tmp_path / "measured/good.1.json", change)
+    results = Results(tmp_path)
+    gaps = curves.curve_gaps(results, list(results.systems.values()))
+    assert gaps[0]["frechet_gap"] == pytest.approx([-0.3])
+    table = curves.build(results, tmp_path).blocks[2].frame
+    assert table["Fréchet distance less the curve's"][0] == "−0.300"
 
 
 def test_one_seed_is_said_to_be_one(tmp_path):
