@@ -32,7 +32,9 @@ from fairseq_genext.evaluation.checkpoints import (
 from fairseq_genext.evaluation.metrics.bootstrap import half_width
 from fairseq_genext.evaluation.metrics.diversity import duplicate_share
 from fairseq_genext.evaluation.metrics.ngram_bleu import mean_scores, self_bleu_scores
+from fairseq_genext.evaluation.residual import ResampledFixedLength
 from fairseq_genext.evaluation.tables import columns, format_table, markdown
+from fairseq_genext.gan.residual import scorer_of
 
 BATCH = 500  # sequences that the oracle reads at once
 SELF_BLEU_SAMPLES = 2000
@@ -96,18 +98,31 @@ def main() -> None:
     parser.add_argument("--temperatures", nargs="+", type=float, default=[1.0])
     parser.add_argument("--num-samples", type=int, default=10000)
     parser.add_argument("--split", default="test", help="held-out split (default: test)")
+    parser.add_argument(
+        "--resample",
+        type=int,
+        default=1,
+        metavar="N",
+        help="candidates a text, of which the discriminator of a GAN's checkpoint chooses one; "
+        "NLL_test is then that of the residual energy-based model",
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args()
     if min(args.temperatures) <= 0:
         raise UsageError("--temperatures must be greater than 0")
-    require_positive(args, "num_samples")
+    require_positive(args, "num_samples", "resample")
     require_checkpoint(args.checkpoint)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, task = load_model(args.checkpoint, args.data)
     oracle = OracleLSTM.load(args.oracle, task.target_dictionary).to(device)
     held_out = read_held_out(task, args.split).to(device)
     generator = FixedLengthGenerator(model.to(device).decoder, held_out.size(1))
+    if args.resample > 1:
+        try:
+            generator = ResampledFixedLength(generator, scorer_of(model), args.resample)
+        except ValueError as error:
+            raise UsageError(f"--resample: {args.checkpoint}: {error}") from None
     points = []
     for temperature in args.temperatures:
         torch.manual_seed(args.seed)

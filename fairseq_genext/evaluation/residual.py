@@ -13,16 +13,17 @@ import torch
 from fairseq import utils
 from fairseq.sequence_scorer import SequenceScorer
 from sklearn.calibration import calibration_curve
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.checkpoints import BATCH, load_model
+from fairseq_genext.evaluation.checkpoints import BATCH, FixedLengthGenerator, load_model
 from fairseq_genext.evaluation.metrics.bootstrap import half_width
-from fairseq_genext.gan.residual import LogPartition, scorer_of
+from fairseq_genext.gan.residual import LogPartition, keep_one, scorer_of
 from fairseq_genext.modules.samplers import SampleLength, ancestral, unroll
 
 BINS = 10  # of the reliability curve
+SAMPLES_FOR_Z = 10_000  # of an oracle's generator
 
 
 @torch.no_grad()
@@ -123,6 +124,42 @@ def figures(costs: Tensor, lengths: Tensor, real: Tensor, fake: Tensor) -> dict[
         ),
         "calibration": [list(map(float, pair)) for pair in zip(probabilities, shares, strict=True)],
     }
+
+
+class ResampledFixedLength:
+    """A ``FixedLengthGenerator`` by its discriminator's choice, with the same two figures.
+
+    Args:
+        generator: q.
+        discriminator: scores whole texts.
+        candidates: a text, of which one is kept.
+    """
+
+    def __init__(
+        self, generator: FixedLengthGenerator, discriminator: nn.Module, candidates: int
+    ) -> None:
+        self.generator = generator
+        self.discriminator = discriminator
+        self.candidates = candidates
+
+    @torch.no_grad()
+    def score(self, tokens: Tensor) -> Tensor:
+        """f of ids ``(texts, length)``: ``(texts,)``."""
+        return torch.cat(
+            [self.discriminator(x, torch.ones_like(x).bool()).mean() for x in tokens.split(BATCH)]
+        )
+
+    def sample(self, number: int, temperature: float) -> Tensor:
+        """As ``FixedLengthGenerator.sample``."""
+        drawn = self.generator.sample(number * self.candidates, temperature)
+        kept = keep_one(self.score(drawn).view(number, self.candidates))
+        return drawn.view(number, self.candidates, -1)[torch.arange(number), kept]
+
+    def nll(self, tokens: Tensor, temperature: float) -> Tensor:
+        """As ``FixedLengthGenerator.nll``, of p: that of ever more candidates."""
+        log_z = LogPartition.of(self.score(self.generator.sample(SAMPLES_FOR_Z, temperature)))
+        own = self.generator.nll(tokens, temperature)
+        return own + (log_z.estimate - self.score(tokens)) / tokens.size(1)
 
 
 def told(found: dict) -> list[str]:

@@ -34,8 +34,8 @@ SOURCES = ("train", "untrained", "resampled", "unigram", "samples")
 LIKE = ("start", "untrained", "resampled")  # name a system whose checkpoint is needed
 # Those that there are for data of a kind, and the data that a section is about.
 KIND_SOURCES = {
-    "sentences": SOURCES, "pairs": ("train", "samples"), "oracle": ("train",), "images": ("train",),
-    "questions": ("train",), "characters": ("train",),
+    "sentences": SOURCES, "pairs": ("train", "samples"), "oracle": ("train", "resampled"),
+    "images": ("train",),    "questions": ("train",), "characters": ("train",),
 }  # fmt: skip
 SECTION_KINDS = {
     "quality": "sentences", "curves": "sentences", "gains": "sentences", "samples": "sentences",

@@ -9,7 +9,9 @@ from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import oracle as command
 from fairseq_genext.evaluation.checkpoints import FixedLengthGenerator
 from fairseq_genext.evaluation.oracle import measure
+from fairseq_genext.evaluation.residual import ResampledFixedLength
 from fairseq_genext.gan.generators.rnn import RNNGenerator
+from fairseq_genext.gan.scores import Scores
 
 WORDS, DIM, LENGTH = 20, 4, 6
 
@@ -59,12 +61,38 @@ def test_temperature_trades_one_figure_for_the_other(oracle_as_generator):
     assert cold["duplicates"] > plain["duplicates"]
 
 
+class Prefers(torch.nn.Module):
+    """f is the number of a word's occurrences."""
+
+    per_token = False
+
+    def forward(self, tokens, mask):
+        return Scores.of_sequences(tokens.eq(10).sum(dim=1).float())
+
+
+def test_resampling_moves_both_figures(oracle_as_generator):
+    """By hand: -log p = -log q - f + log Z, and more of the word with more candidates."""
+    oracle, generator = oracle_as_generator
+    held_out = own_text(oracle, generator, 300)
+    torch.manual_seed(3)
+    kept = ResampledFixedLength(generator, Prefers(), 8)
+    share = [sampler.sample(1000, 1.0).eq(10).float().mean() for sampler in (generator, kept)]
+    assert share[1] > 1.5 * share[0]
+    f = held_out.eq(10).sum(dim=1)
+    log_z = generator.sample(20_000, 1.0).eq(10).sum(dim=1).double().exp().mean().log()
+    by_hand = generator.nll(held_out, 1.0) + (log_z - f) / LENGTH
+    torch.testing.assert_close(
+        kept.nll(held_out, 1.0), by_hand, atol=0.01, rtol=0, check_dtype=False
+    )
+
+
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
         (("--checkpoint", "nowhere.pt"), "nowhere.pt does not exist"),
         (("--checkpoint", "nowhere.pt", "--temperatures", "0"), "must be greater than 0"),
         (("--checkpoint", "nowhere.pt", "--num-samples", "0"), "--num-samples is 0"),
+        (("--checkpoint", "nowhere.pt", "--resample", "0"), "--resample is 0"),
     ],
 )
 def test_one_line_for_what_is_wrong(monkeypatch, tmp_path, flags, says):
