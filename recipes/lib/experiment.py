@@ -35,7 +35,7 @@ LIKE = ("start", "untrained", "resampled")  # name a system whose checkpoint is 
 # Those that there are for data of a kind, and the data that a section is about.
 KIND_SOURCES = {
     "sentences": SOURCES, "pairs": ("train", "samples"), "oracle": ("train", "resampled"),
-    "images": ("train",),    "questions": ("train",), "characters": ("train",),
+    "images": ("train",), "questions": ("train",), "characters": ("train",),
 }  # fmt: skip
 SECTION_KINDS = {
     "quality": "sentences", "curves": "sentences", "gains": "sentences", "samples": "sentences",
