@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from fairseq_genext.gan.scores import Scores
 from fairseq_genext.modules.conditions import Condition, Source
-from fairseq_genext.modules.samplers import SampleLength, Samples, without_dropout
+from fairseq_genext.modules.samplers import SampleLength, Samples, one_batch, without_dropout
 
 
 @dataclass
@@ -58,23 +57,10 @@ class Step:
         """
         if fake.weights is not None:
             return self.scores(self.real), self.scores(fake)
-        time = max(self.real.tokens.size(1), fake.tokens.size(1))
-        pad = self.generator.dictionary.pad()
-
-        def together(real: Tensor, generated: Tensor, filling: int) -> Tensor:
-            return torch.cat(
-                [F.pad(part, (0, time - part.size(1)), value=filling) for part in (real, generated)]
-            )
-
-        condition = self.condition
-        if condition is not None:  # that of both
+        both = one_batch([self.real, fake], self.generator.dictionary.pad())
+        if self.condition is not None:  # that of both
             rows = torch.arange(len(self.real), device=fake.tokens.device)
-            condition = condition.select(rows.repeat(2))
-        both = Samples(
-            together(self.real.tokens, fake.tokens, pad),
-            together(self.real.mask, fake.mask, 0),
-            condition=condition,
-        )
+            both.condition = self.condition.select(rows.repeat(2))
         return self.scores(both).split(len(self.real))
 
     def real_scores(self, needed: bool) -> Scores | None:
