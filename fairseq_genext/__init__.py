@@ -20,6 +20,8 @@ adversarial               --criterion          criterions/adversarial.py
 adversarial_image         --criterion          criterions/adversarial_image.py
 sequence_mean_cross_entropy --criterion        criterions/sequence_mean_cross_entropy.py
 dbam                      --criterion          criterions/dbam.py
+ddo                       --criterion          criterions/ddo.py
+gold                      --criterion          criterions/gold.py
 fused_adamw               --optimizer          optim/fused_adamw.py
 muon                      --optimizer          optim/muon.py
 two_player_adamw          --optimizer          optim/two_player_adamw.py

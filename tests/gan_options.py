@@ -6,6 +6,15 @@ ESTIMATORS = {
     "whole": {"gradient_estimator": "reinforce", "reward_baseline": "leave-one-out"},
     "rollouts": {"gradient_estimator": "reinforce", "rollouts": 2, "reward_baseline": "ema"},
     "mali": {"gradient_estimator": "mali"},
+    "ppo": {
+        "gradient_estimator": "ppo",
+        "reward": "share",
+        "ppo_buffer": 6,
+        "ppo_epochs": 2,
+        "human_share": 0.4,
+        "reward_baseline": "leave-one-out",
+        "advantage_scale": "deviation",
+    },
 }
 
 

@@ -23,6 +23,7 @@ from fairseq_genext.gan.combinations import check
 from fairseq_genext.gan.estimators import ESTIMATORS
 from fairseq_genext.gan.estimators.baselines import BASELINES
 from fairseq_genext.gan.estimators.gumbel import SAMPLES
+from fairseq_genext.gan.estimators.ppo import SCALES
 from fairseq_genext.gan.losses import LOSSES
 from fairseq_genext.gan.progress import Progress
 from fairseq_genext.gan.rewards import REWARDS
@@ -61,7 +62,7 @@ class AdversarialConfig(FairseqDataclass):
     gumbel_anneal_updates: Optional[int] = preset_option(
         "gumbel_anneal_updates", "gumbel: updates in turns over which it changes; 0: never"
     )
-    reward: Optional[str] = preset_option("reward", f"reinforce: one of {', '.join(REWARDS)}")
+    reward: Optional[str] = preset_option("reward", f"reinforce, ppo: one of {', '.join(REWARDS)}")
     rollouts: Optional[int] = preset_option(
         "rollouts",
         "reinforce: completions of each prefix; 0: the reward of the whole, or of each token "
@@ -71,10 +72,31 @@ class AdversarialConfig(FairseqDataclass):
         "reward_discount", "reinforce, scores of tokens: discount of later rewards"
     )
     reward_baseline: Optional[str] = preset_option(
-        "reward_baseline", f"reinforce: one of {', '.join(BASELINES)}"
+        "reward_baseline", f"reinforce, ppo: one of {', '.join(BASELINES)}"
     )
     baseline_decay: Optional[float] = preset_option(
-        "baseline_decay", "reinforce: ema: decay of the exponential moving average"
+        "baseline_decay", "reinforce, ppo: ema: decay of the exponential moving average"
+    )
+    advantage_scale: Optional[str] = preset_option(
+        "advantage_scale",
+        "ppo: none, or deviation: reward less baseline in units of its standard deviation in the "
+        "buffer, at most 2",
+    )
+    ppo_clip: Optional[float] = preset_option(
+        "ppo_clip", "ppo: how far from 1 a ratio of probabilities still moves the generator"
+    )
+    ppo_buffer: Optional[int] = preset_option(
+        "ppo_buffer", "ppo: texts that are drawn at once and read by several updates"
+    )
+    ppo_epochs: Optional[int] = preset_option("ppo_epochs", "ppo: how often each is read")
+    human_share: Optional[float] = preset_option(
+        "human_share", "ppo: share of human texts in the buffer at first"
+    )
+    human_share_updates: Optional[int] = preset_option(
+        "human_share_updates", "ppo: updates in turns over which that falls to 0; 0: it stays"
+    )
+    human_reward: Optional[float] = preset_option(
+        "human_reward", "ppo: reward of a human text, from which no baseline is taken"
     )
     max_sample_length: int = II("task.max_sample_length")
     fixed_length: bool = II("task.fixed_length")
@@ -85,9 +107,14 @@ class AdversarialConfig(FairseqDataclass):
 class Adversarial(RepeatableValidation, FairseqCriterion):
     """Loss and gradient estimator of a GAN, put together from their flags.
 
+    Attributes:
+        each_process: every process has samples of its own in ``training_state``.
+
     Raises:
         UsageError: a flag's value does not exist.
     """
+
+    each_process = True
 
     def __init__(self, cfg: AdversarialConfig, task) -> None:
         super().__init__(task)
@@ -99,6 +126,7 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
             ("gumbel_feedback", SAMPLES),
             ("reward", REWARDS),
             ("reward_baseline", BASELINES),
+            ("advantage_scale", SCALES),
         ):
             require_choice(cfg, name, choices)
         try:
@@ -223,6 +251,14 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
         if not any(map(math.isnan, known.values())):
             self.estimator.load_state_dict(known)
 
+    def training_state(self) -> dict:
+        """What the estimator has drawn and not read yet; see ``patches.criterion_state``."""
+        return self.estimator.buffer_state()
+
+    def load_training_state(self, state: dict) -> None:
+        """Gives the estimator back what ``training_state`` returned."""
+        self.estimator.load_buffer_state(state)
+
     def log(self, sample, loss, sample_size, **figures) -> dict:
         """Figures of one batch, all of them sums, so that workers can add theirs."""
         return {
@@ -296,6 +332,18 @@ def build_estimator(cfg: AdversarialConfig):
             "baseline_decay": cfg.baseline_decay,
         },
         "mali": dict,
+        "ppo": lambda: {
+            "reward": cfg.reward,
+            "baseline": cfg.reward_baseline,
+            "baseline_decay": cfg.baseline_decay,
+            "clip": cfg.ppo_clip,
+            "size": cfg.ppo_buffer,
+            "epochs": cfg.ppo_epochs,
+            "human_share": cfg.human_share,
+            "human_share_updates": cfg.human_share_updates,
+            "human_reward": cfg.human_reward,
+            "scale": cfg.advantage_scale,
+        },
     }
     return ESTIMATORS[cfg.gradient_estimator](**arguments[cfg.gradient_estimator]())
 
@@ -314,4 +362,5 @@ PER_SENTENCE = (
     "gradient_penalty",
     "gumbel_temperature",
     "mali_largest_weight",
+    "ppo_clipped",
 )

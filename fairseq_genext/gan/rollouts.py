@@ -159,7 +159,7 @@ def rollout_rewards(
     samples: Samples,
     completions: Completions,
     rollouts: int,
-    reward: Callable[[Samples], Tensor],
+    reward: Callable[[Samples, Tensor], Tensor],
     rows: int,
 ) -> Tensor:
     """Q of every token, ``(batch, time)``, 0 in the padding.
@@ -168,13 +168,14 @@ def rollout_rewards(
         samples: the sampled texts.
         completions: ``rollouts`` completions of each proper prefix of each sample.
         rollouts: completions of a prefix.
-        reward: maps texts to rewards ``(sequences,)``.
+        reward: maps texts, and which sample each of them is or continues, to rewards
+            ``(sequences,)``.
         rows: how many completions it is given at a time.
     """
     lengths = samples.mask.sum(dim=1)
     values = samples.mask.new_zeros(samples.tokens.shape, dtype=torch.float)
     last = (torch.arange(len(samples), device=lengths.device), lengths - 1)
-    values[last] = reward(samples).float()
+    values[last] = reward(samples, last[0]).float()
     if completions.tokens.size(0) > 0:
         pieces = torch.arange(completions.tokens.size(0), device=lengths.device).split(rows)
         earned = torch.cat(
@@ -184,7 +185,8 @@ def rollout_rewards(
                         completions.tokens[some],
                         completions.mask[some],
                         condition=samples.condition.select(completions.sample[some]),
-                    )
+                    ),
+                    completions.sample[some],
                 ).float()
                 for some in pieces
             ]

@@ -27,6 +27,10 @@ class Scores:
         logits = logits.unsqueeze(1) if logits.dim() == 1 else logits
         return cls(logits, torch.ones_like(logits, dtype=torch.bool))
 
+    def select(self, rows: Tensor) -> "Scores":
+        """The scores of the sequences ``rows``, ``(new batch,)``, of this batch."""
+        return Scores(self.logits[rows], self.mask[rows], self.per_token)
+
     def split(self, first: int) -> tuple["Scores", "Scores"]:
         """The scores of the first sequences and of the others."""
         return (

@@ -23,6 +23,13 @@ DEFAULTS = {
     "reward_discount": 1.0,
     "reward_baseline": "none",
     "baseline_decay": 0.92,
+    "advantage_scale": "none",
+    "ppo_clip": 0.2,
+    "ppo_buffer": 128,
+    "ppo_epochs": 1,
+    "human_share": 0.0,
+    "human_share_updates": 0,
+    "human_reward": 2.0,
     # task gan
     "generator_pretrain_updates": 1000,
     "discriminator_warmup_updates": 200,

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from fairseq_genext.gan.scores import Scores
 from fairseq_genext.modules.conditions import Condition, Source
-from fairseq_genext.modules.samplers import SampleLength, Samples, without_dropout
+from fairseq_genext.modules.samplers import SampleLength, Samples, one_batch, without_dropout
 
 
 @dataclass
@@ -58,23 +57,10 @@ class Step:
         """
         if fake.weights is not None:
             return self.scores(self.real), self.scores(fake)
-        time = max(self.real.tokens.size(1), fake.tokens.size(1))
-        pad = self.generator.dictionary.pad()
-
-        def together(real: Tensor, generated: Tensor, filling: int) -> Tensor:
-            return torch.cat(
-                [F.pad(part, (0, time - part.size(1)), value=filling) for part in (real, generated)]
-            )
-
-        condition = self.condition
-        if condition is not None:  # that of both
+        both = one_batch([self.real, fake], self.generator.dictionary.pad())
+        if self.condition is not None:  # that of both
             rows = torch.arange(len(self.real), device=fake.tokens.device)
-            condition = condition.select(rows.repeat(2))
-        both = Samples(
-            together(self.real.tokens, fake.tokens, pad),
-            together(self.real.mask, fake.mask, 0),
-            condition=condition,
-        )
+            both.condition = self.condition.select(rows.repeat(2))
         return self.scores(both).split(len(self.real))
 
     def real_scores(self, needed: bool) -> Scores | None:
@@ -92,17 +78,29 @@ def token_log_probs(generator: nn.Module, samples: Samples, length: SampleLength
     drew from, where forbidden symbols have none and nothing is dropped: those of another network
     would make the policy gradient a biased one.
     """
-    eos = generator.dictionary.eos()
-    tokens = samples.tokens
-    previous = torch.cat([torch.full_like(tokens[:, :1], eos), tokens[:, :-1]], dim=1)
     # Read anew: the samples were drawn without gradient.
     condition = samples.condition
     encoder = [condition.encoder] if isinstance(condition, Source) else []
     with without_dropout(generator, *encoder):
         arguments = {} if condition is None else condition.read(generator).arguments
-        logits, _ = generator(previous, **arguments)
-    forbidden = torch.tensor(length.forbidden(generator.dictionary), device=tokens.device)
+        logits, _ = generator(shifted(samples.tokens, generator.dictionary.eos()), **arguments)
+    return chosen_log_probs(logits, samples, generator.dictionary, length)
+
+
+def shifted(tokens: Tensor, eos: int) -> Tensor:
+    """What a decoder reads to predict ``tokens``, ``(batch, time)``."""
+    return torch.cat([torch.full_like(tokens[:, :1], eos), tokens[:, :-1]], dim=1)
+
+
+def chosen_log_probs(logits: Tensor, samples: Samples, dictionary, length: SampleLength) -> Tensor:
+    """log p of sampled tokens, ``(batch, time)``, 0 in the padding.
+
+    Args:
+        logits: ``(batch, time, vocabulary)``; those of forbidden symbols do not count.
+    """
+    forbidden = torch.tensor(length.forbidden(dictionary), device=logits.device)
     log_probs = logits.float().index_fill(2, forbidden, -torch.inf).log_softmax(dim=-1)
     # Padding is forbidden and has no finite probability: look the end of sentence up instead.
-    chosen = log_probs.gather(2, tokens.masked_fill(~samples.mask, eos).unsqueeze(2)).squeeze(2)
+    tokens = samples.tokens.masked_fill(~samples.mask, dictionary.eos())
+    chosen = log_probs.gather(2, tokens.unsqueeze(2)).squeeze(2)
     return chosen.masked_fill(~samples.mask, 0.0)

@@ -158,6 +158,42 @@ def gan_scratchgan(args) -> None:
     )
 
 
+@register_model_architecture("gan", "gan_textgail")
+def gan_textgail(args) -> None:
+    """TextGAIL (Wu et al. 2021): PPO, pairs, human texts in the buffer; both players are trained.
+
+    The sizes are those of `gpt_doc_mini`, whose checkpoint both players are to start from.
+    """
+    size = {"embed_dim": 256, "hidden_dim": 1024, "layers": 4, "heads": 4, "dropout": 0.1}
+    preset(
+        args,
+        generator="gpt",
+        noise_input="none",
+        max_target_positions=256,
+        discriminator="transformer",
+        **{f"generator_{name}": value for name, value in size.items()},
+        **{f"discriminator_{name}": value for name, value in size.items()},
+    )
+    preset_options(
+        args,
+        gan_loss="rsgan",
+        gradient_estimator="ppo",
+        reward="share",
+        reward_baseline="leave-one-out",
+        advantage_scale="deviation",
+        ppo_clip=0.2,
+        ppo_buffer=128,
+        human_share=0.3,
+        human_share_updates=32000,  # 1,000 buffers, for each 16 updates of both players
+        human_reward=2.0,
+        generator_pretrain_updates=0,
+        discriminator_warmup_updates=100,
+        discriminator_steps=1,
+        generator_steps=1,
+        generator_turns_lr_scale=1.0,
+    )
+
+
 @register_model_architecture("gan", "gan_gpt")
 def gan_gpt(args) -> None:
     """A GPT trained adversarially; ``--generator-checkpoint`` makes a trained one its start.

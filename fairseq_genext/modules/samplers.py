@@ -5,7 +5,7 @@ samples must be able to carry a gradient, and to be drawn by the thousand.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +36,18 @@ class Samples:
 
     def __len__(self) -> int:
         return self.tokens.size(0)
+
+
+def one_batch(parts: Sequence[Samples], pad: int) -> Samples:
+    """Plain ids of several batches as one, padded as far as the longest; without conditions."""
+    time = max(part.tokens.size(1) for part in parts)
+
+    def together(tensors: list[Tensor], filling: int) -> Tensor:
+        return torch.cat([F.pad(x, (0, time - x.size(1)), value=filling) for x in tensors])
+
+    return Samples(
+        together([part.tokens for part in parts], pad), together([part.mask for part in parts], 0)
+    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from fairseq_genext.patches import (  # noqa: F401
     batches,
     binarised,
     checkpoints,
+    criterion_state,
     data_parallel,
     dictionaries,
     diverse_beam,

@@ -24,6 +24,7 @@ from fairseq.tasks.language_modeling import (
     LanguageModelingTask,
 )
 
+from fairseq_genext.criterions.ddo import DDO
 from fairseq_genext.data.answers import AnswerDataset
 from fairseq_genext.data.noise_dataset import NoiseDataset
 from fairseq_genext.data.oracle import OracleLSTM
@@ -35,6 +36,7 @@ from fairseq_genext.modules.prompts import continued, limits
 from fairseq_genext.modules.resampling_generator import ResamplingGenerator
 from fairseq_genext.modules.samplers import Samples, ancestral, unroll
 from fairseq_genext.modules.sampling_generator import SamplingGenerator
+from fairseq_genext.tasks.turns import draw_apart_from_other_processes
 from fairseq_genext.tasks.validation_samples import (
     SAMPLED_AT_ONCE,
     ValidationSamples,
@@ -334,9 +336,13 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             logger.warning(says)  # the other lines of a session are answered
         return fits
 
-    def train_step(self, sample, *args, **kwargs):
+    def train_step(self, sample, model, criterion, optimizer, update_num, *args, **kwargs):
         """One batch, without end of sentence where length is fixed."""
-        return super().train_step(self.without_end(sample), *args, **kwargs)
+        if isinstance(criterion, DDO):
+            draw_apart_from_other_processes()
+            criterion.begin_update(model, update_num)
+        sample = self.without_end(sample)
+        return super().train_step(sample, model, criterion, optimizer, update_num, *args, **kwargs)
 
     def valid_step(self, sample, model, criterion):
         """One batch, without end of sentence where length is fixed."""

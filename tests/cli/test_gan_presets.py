@@ -23,6 +23,11 @@ SMALL = {
         "--generator-embed-dim", 16, "--generator-hidden-dim", 16, "--discriminator-embed-dim", 8,
         "--discriminator-hidden-dim", 8,
     ),
+    "gan_textgail": (
+        "--generator-embed-dim", 16, "--generator-hidden-dim", 32, "--generator-layers", 1,
+        "--discriminator-embed-dim", 16, "--discriminator-hidden-dim", 32,
+        "--discriminator-layers", 1,
+    ),
     "gan_gpt": (
         "--generator-embed-dim", 16, "--generator-hidden-dim", 32, "--generator-layers", 2,
         "--discriminator-embed-dim", 8, "--discriminator-hidden-dim", 8,
@@ -34,6 +39,7 @@ POINTS = {
     "gan_maligan": {"gan_loss": "bce", "gradient_estimator": "mali"},
     "gan_relgan": {"gan_loss": "rsgan", "gumbel_final_temperature": 0.01, "gumbel_samples": "soft"},
     "gan_scratchgan": {"reward_discount": 0.23, "reward_baseline": "ema", "rollouts": 0},
+    "gan_textgail": {"gradient_estimator": "ppo", "gan_loss": "rsgan", "human_share": 0.3},
     "gan_gpt": {"gradient_estimator": "reinforce", "reward": "signed"},
 }
 
@@ -56,7 +62,7 @@ def test_presets_train_generate_and_reload(corpus, preset):
         assert criterion[name] == value, name
     assert logged(result, "g_loss") and logged(result, "valid_sample_self_bleu_2")
     assert 0 <= logged(result, "valid_sample_duplicates")[-1] <= 1
-    if criterion["gradient_estimator"] == "reinforce":
+    if criterion["gradient_estimator"] in ("reinforce", "ppo"):
         assert logged(result, "reward_spread")[-1] > 0
     sampled = run(
         "fairseq-generate", "lm", "--task", "unconditional_generation", "--path",

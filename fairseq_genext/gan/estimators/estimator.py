@@ -22,8 +22,15 @@ class Estimator(ABC):
         """The generator's loss on fresh samples, ``(batch,)``, and the means of figures."""
 
     def state_dict(self) -> dict:
-        """What a resumed run must know besides the number of updates."""
+        """Numbers that a resumed run must know besides that of updates, alike in all processes."""
         return {}
 
     def load_state_dict(self, state: dict) -> None:  # noqa: B027 - most have no state
         """Takes back what ``state_dict`` gave."""
+
+    def buffer_state(self) -> dict:
+        """Texts that later updates will read, as tensors and numbers, of this process."""
+        return {}
+
+    def load_buffer_state(self, state: dict) -> None:  # noqa: B027 - most have none
+        """Takes back what ``buffer_state`` gave."""

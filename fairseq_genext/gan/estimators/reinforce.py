@@ -6,9 +6,8 @@ from torch import Tensor
 from fairseq_genext.gan.estimators.baselines import BASELINES
 from fairseq_genext.gan.estimators.estimator import Estimator
 from fairseq_genext.gan.losses.loss import Loss
-from fairseq_genext.gan.rewards import REWARDS
+from fairseq_genext.gan.rewards import OF_PAIRS, logit_rewards
 from fairseq_genext.gan.rollouts import rollout_rewards, sample_with_rollouts
-from fairseq_genext.gan.scores import Scores
 from fairseq_genext.gan.step import Step, token_log_probs
 from fairseq_genext.modules.samplers import Samples, plain_sampling
 
@@ -39,7 +38,7 @@ class ReinforceEstimator(Estimator):
             raise ValueError("the number of rollouts cannot be negative")
         if not 0 <= discount <= 1 or not 0 <= baseline_decay < 1:
             raise ValueError("discount must be in [0, 1] and the baseline's decay in [0, 1)")
-        self.reward = REWARDS[reward]
+        self.reward = reward
         self.rollouts = rollouts
         self.discount = discount
         self.baseline = BASELINES[baseline](baseline_decay)
@@ -58,14 +57,16 @@ class ReinforceEstimator(Estimator):
         return -(advantage * log_probs).sum(dim=1), figures
 
     def sample_and_reward(self, step: Step) -> tuple[Samples, Tensor]:
-        """Samples, and what each of their tokens earns, ``(batch, time)``, 0 in the padding."""
+        """Samples, and what each of their tokens earns, ``(batch, time)``, 0 in the padding.
 
-        def of_logits(scores: Scores) -> Tensor:
-            return self.reward(scores.logits.float())
+        A sample is the pair of the real text in its place.
+        """
+        real = step.real_scores(self.reward in OF_PAIRS)
 
-        def of_sequences(texts: Samples) -> Tensor:
+        def of_sequences(texts: Samples, pair: Tensor) -> Tensor:
             scores = step.scores(texts)
-            return scores.mean(of_logits(scores))
+            partner = None if real is None else real.select(pair)
+            return scores.mean(logit_rewards(self.reward, scores, partner))
 
         if self.rollouts > 0:
             samples, completions = sample_with_rollouts(
@@ -76,9 +77,10 @@ class ReinforceEstimator(Estimator):
             return samples, rewards
         samples = self.sample(step)
         scores = step.scores(samples)
+        rewards = logit_rewards(self.reward, scores, real)
         if scores.per_token:
-            return samples, self.to_come(of_logits(scores) * samples.mask)
-        return samples, scores.mean(of_logits(scores)).unsqueeze(1) * samples.mask
+            return samples, self.to_come(rewards * samples.mask)
+        return samples, scores.mean(rewards).unsqueeze(1) * samples.mask
 
     def to_come(self, rewards: Tensor) -> Tensor:
         """Discounted sums of ``(batch, time)`` rewards from each token to the last."""

@@ -111,6 +111,8 @@ def test_validation_repeats_and_leaves_the_random_stream_alone(gan, dictionary):
         ({"gan_loss": "wasserstein"}, "--gan-loss 'wasserstein' does not exist; choose one of bce"),
         ({"gradient_estimator": "magic"}, "--gradient-estimator 'magic' does not exist"),
         ({"gumbel_temperature": 0.0}, "Gumbel temperatures must be greater than 0"),
+        ({"advantage_scale": "half"}, "--advantage-scale 'half' does not exist"),
+        ({"gradient_estimator": "ppo", "ppo_clip": 2.0}, "--ppo-clip is 2.0"),
     ],
 )
 def test_wrong_flags(flags, says, dictionary):

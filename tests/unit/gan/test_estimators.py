@@ -1,5 +1,6 @@
 """The gradient of each estimator against the exact one, by enumeration."""
 
+import copy
 import itertools
 import math
 
@@ -9,10 +10,15 @@ from fairseq.data import Dictionary
 from torch import nn
 from torch.nn import functional as F
 
-from fairseq_genext.gan.estimators import GumbelEstimator, MaliEstimator, ReinforceEstimator
+from fairseq_genext.gan.estimators import (
+    GumbelEstimator,
+    MaliEstimator,
+    PPOEstimator,
+    ReinforceEstimator,
+)
 from fairseq_genext.gan.estimators.baselines import ExponentialMovingAverage, LeaveOneOutBaseline
 from fairseq_genext.gan.losses import BCELoss, RSGANLoss
-from fairseq_genext.gan.rewards import REWARDS
+from fairseq_genext.gan.rewards import REWARDS, logit_rewards
 from fairseq_genext.gan.scores import Scores
 from fairseq_genext.gan.step import Step, token_log_probs
 from fairseq_genext.modules.samplers import SampleLength, Samples
@@ -179,14 +185,45 @@ def test_a_constant_reward_teaches_nothing_on_average():
 
 def test_rewards_by_hand():
     logits = torch.tensor([0.0, math.log(3.0)])
+    real = torch.tensor([math.log(3.0), math.log(3.0)])
     expected = {
         "probability": [0.5, 0.75],
         "signed": [0.0, 0.5],
         "logit": [0.0, math.log(3.0)],
         "constant": [1.0, 1.0],
+        "share": [0.25, 0.5],
     }
     for name, reward in REWARDS.items():
-        torch.testing.assert_close(reward(logits), torch.tensor(expected[name]))
+        torch.testing.assert_close(reward(logits, real), torch.tensor(expected[name]))
+
+
+def test_shares_of_pairs_compare_logits_one_by_one_and_tokens_with_the_mean():
+    fake, real = torch.randn(3, 4), torch.randn(3, 4)
+    mask = torch.tensor([[1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 0, 0]]).bool()
+    got = logit_rewards("share", Scores(fake, mask), Scores(real, mask))
+    torch.testing.assert_close(got, fake.exp() / (fake.exp() + real.exp()))
+    got = logit_rewards("share", Scores(fake, mask, True), Scores(real, mask, True))
+    means = torch.stack([real[0].mean(), real[1, 0], real[2, :2].mean()])
+    torch.testing.assert_close(got, torch.sigmoid(fake - means.unsqueeze(1)))
+
+
+class FirstWordDiscriminator(PairDiscriminator):
+    """The real texts of a batch differ in their first word alone, by which their scores differ."""
+
+    def forward(self, tokens, mask):
+        return Scores.of_sequences(self.logits[0, tokens[:, 0] - 4] * 10)
+
+
+@pytest.mark.parametrize("rollouts", [0, 2])
+@torch.no_grad()
+def test_a_completion_is_compared_with_the_pair_of_its_sample(rollouts):
+    step = step_with(FirstWordDiscriminator(), 3)
+    step.real.tokens[:, 0] = torch.tensor([4, 5, 6])
+    torch.manual_seed(3)
+    samples, rewards = reinforce(reward="share", rollouts=rollouts).sample_and_reward(step)
+    own, real = (step.scores(texts).logits[:, 0] for texts in (samples, step.real))
+    # All completions keep the first word.
+    torch.testing.assert_close(rewards, torch.sigmoid(own - real).unsqueeze(1).expand(-1, 2))
 
 
 def test_leave_one_out_baseline_by_hand():
@@ -204,6 +241,117 @@ def test_exponential_moving_average_follows_the_mean_and_is_saved():
     other = ExponentialMovingAverage(0.9)
     other.load_state_dict(baseline.state_dict())
     assert other(earned, mask)[1, 0].item() == pytest.approx(0.9 * 0.3 + 0.3)
+
+
+def ppo(size, **flags):
+    defaults = {
+        "reward": "probability", "baseline": "none", "clip": 0.2, "epochs": 1, "human_share": 0.0,
+        "human_share_updates": 0, "human_reward": 2.0, "scale": "none",
+    }  # fmt: skip
+    return PPOEstimator(**{**defaults, **flags}, baseline_decay=0.9, size=size)
+
+
+@pytest.mark.parametrize("reward", REWARDS)
+@pytest.mark.parametrize("baseline", ["none", "ema", "leave-one-out"])
+def test_ppo_at_ratio_one_is_reinforce(reward, baseline):
+    flags = {"reward": reward, "baseline": baseline}
+    got = estimate(ppo(200, **flags), PairDiscriminator(), 200, 1)
+    expected = estimate(reinforce(**flags), PairDiscriminator(), 200, 1)
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-6)
+    assert expected.norm() > 1e-3 or (reward, baseline) == ("constant", "leave-one-out")
+
+
+def test_ppo_has_no_gradient_where_clipped_and_that_of_the_ratio_elsewhere():
+    step = step_with(PairDiscriminator(), 60)
+    estimator = ppo(60, baseline="leave-one-out", epochs=2)
+    estimator.generator_loss(step, BCELoss())
+    buffer = estimator.buffer
+    with torch.no_grad():
+        step.generator.logits += 0.4 * torch.randn_like(step.generator.logits)
+    losses, figures = estimator.generator_loss(step, BCELoss())
+    assert estimator.buffer is buffer
+    log_probs = estimator.text_log_probs(step, estimator.read(step, buffer.order))
+    ratios = (log_probs - buffer.log_probs[buffer.order]).exp()
+    kinds = []
+    for loss, log_prob, ratio, advantage in zip(
+        losses, log_probs, ratios, buffer.advantages[buffer.order], strict=True
+    ):
+        (got,) = torch.autograd.grad(loss, step.generator.logits, retain_graph=True)
+        (slope,) = torch.autograd.grad(log_prob, step.generator.logits, retain_graph=True)
+        clipped = ratio > 1.2 if advantage > 0 else ratio < 0.8
+        kinds.append((bool(clipped), bool(advantage > 0)))
+        if clipped:
+            assert got.abs().max() == 0
+        else:
+            torch.testing.assert_close(got, -advantage * ratio.detach() * slope)
+    assert len(set(kinds)) == 4
+    assert figures["ppo_clipped"] == sum(clipped for clipped, _ in kinds) / 60
+
+
+def test_a_ppo_buffer_is_drawn_once_and_read_to_its_end():
+    """Six texts, two times, four at a time: three updates."""
+    step, estimator = step_with(PairDiscriminator(), 4), ppo(6, epochs=2)
+    buffers, tokens = [], []
+    for _ in range(7):
+        estimator.generator_loss(step, BCELoss())
+        buffers.append(estimator.buffer)
+        tokens.append(estimator.buffer.texts["tokens"])
+    assert [len({*map(id, buffers[start : start + 3])}) for start in (0, 3)] == [1, 1]
+    assert len({*map(id, buffers)}) == 3
+    assert buffers[0].order.sort()[0].tolist() == list(range(6)) and buffers[0].read == 12
+    assert not torch.equal(tokens[0], tokens[3])
+    # Never fewer than a batch.
+    estimator = ppo(2)
+    estimator.generator_loss(step, BCELoss())
+    assert len(estimator.buffer.order) == len(estimator.buffer.rewards) == 4
+
+
+def test_ppo_goes_on_with_the_buffer_that_was_saved():
+    step, estimator = step_with(PairDiscriminator(), 4), ppo(6, epochs=2, human_share=0.4)
+    for _ in range(2):
+        estimator.generator_loss(step, BCELoss())
+    other = ppo(6, epochs=2, human_share=0.4)
+    other.load_buffer_state(copy.deepcopy(estimator.buffer_state()))
+    for _ in range(2):  # the second draws
+        torch.manual_seed(5)
+        expected, _ = estimator.generator_loss(step, BCELoss())
+        torch.manual_seed(5)
+        got, _ = other.generator_loss(step, BCELoss())
+        assert torch.equal(got, expected)
+    fresh = ppo(6)
+    fresh.load_buffer_state(fresh.buffer_state())
+    assert fresh.buffer is None
+
+
+def test_human_texts_have_their_share_and_a_constant_reward():
+    step, estimator = step_with(PairDiscriminator(), 10), ppo(10, human_share=0.3)
+    losses, _ = estimator.generator_loss(step, BCELoss())
+    assert len(losses) == 10 and len(estimator.buffer.rewards) == 7
+    (got,) = torch.autograd.grad(losses[7:].sum(), step.generator.logits)
+    again = step_with(PairDiscriminator(), 3)
+    log_probs = token_log_probs(again.generator, again.real, LENGTH)
+    (expected,) = torch.autograd.grad(-2.0 * log_probs.sum(), again.generator.logits)
+    torch.testing.assert_close(got, expected)
+    assert losses[7:].tolist() == [-2.0] * 3
+
+
+def test_the_share_of_human_texts_falls_linearly():
+    falling = ppo(10, human_share=0.3, human_share_updates=100)
+    assert [falling.share(n) for n in (0, 50, 100, 500)] == pytest.approx([0.3, 0.15, 0, 0])
+    assert ppo(10, human_share=0.3).share(500) == 0.3
+
+
+def test_advantages_in_units_of_their_deviation():
+    step = step_with(PairDiscriminator(), 50)
+    for reward, spread in (("logit", True), ("constant", False)):
+        buffers = []
+        for scale in ("none", "deviation"):
+            torch.manual_seed(2)
+            estimator = ppo(50, reward=reward, baseline="leave-one-out", scale=scale)
+            buffers.append(estimator.draw(step))
+        plain, scaled = buffers
+        unit = plain.rewards.std(correction=0) if spread else 1.0
+        torch.testing.assert_close(scaled.advantages, (plain.advantages / unit).clamp(-2, 2))
 
 
 def test_mali_weights_sum_to_one_and_are_the_ratio():
@@ -303,6 +451,14 @@ def test_temperature_falls_exponentially_and_stays():
         (lambda: gumbel(temperature=1.0, anneal=-1), "--gumbel-anneal-updates cannot be negative"),
         (lambda: reinforce(rollouts=-1), "cannot be negative"),
         (lambda: reinforce(discount=1.5), "must be in"),
+        (lambda: ppo(8, clip=0.0), "--ppo-clip is 0.0"),
+        (lambda: ppo(8, clip=math.nan), "--ppo-clip is nan"),
+        (lambda: ppo(0), "--ppo-buffer and --ppo-epochs must be at least 1"),
+        (lambda: ppo(8, epochs=0), "--ppo-buffer and --ppo-epochs must be at least 1"),
+        (lambda: ppo(8, human_share=1.0), "--human-share is 1.0"),
+        (lambda: ppo(8, human_share=-0.1), "--human-share is -0.1"),
+        (lambda: ppo(8, human_share_updates=-1), "--human-share-updates cannot be negative"),
+        (lambda: ppo(8, human_reward=math.inf), "--human-reward is inf"),
     ],
 )
 def test_impossible_numbers(build, says):

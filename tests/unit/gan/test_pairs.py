@@ -127,7 +127,7 @@ def test_rollouts_in_a_batch_are_scored_with_their_own_source(name, dictionary):
         step = Step(model.decoder, model.discriminator, Samples(None, None), length, 0, source)
         own = Draws(draws.samples[rows], draws.completions[rows])
         drawn = sample_with_rollouts(model.decoder, len(rows), length, rollouts, source, own)
-        return rollout_rewards(*drawn, rollouts, lambda texts: step.scores(texts).mean(), 3)
+        return rollout_rewards(*drawn, rollouts, lambda texts, of: step.scores(texts).mean(), 3)
 
     together = values(torch.tensor([0, 1]))
     for row in (0, 1):
