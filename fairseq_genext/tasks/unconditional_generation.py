@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
-from fairseq import search, utils
+from fairseq import utils
 from fairseq.sequence_generator import SequenceGenerator
 from fairseq.tasks import register_task
 from fairseq.tasks.language_modeling import (
@@ -28,8 +28,9 @@ from fairseq_genext.data.answers import AnswerDataset
 from fairseq_genext.data.noise_dataset import NoiseDataset
 from fairseq_genext.data.oracle import OracleLSTM
 from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.gan.players import require_sentences
+from fairseq_genext.models.gan import GAN
 from fairseq_genext.modules.document_generator import DocumentGenerator
-from fairseq_genext.modules.forced_sampling import ForcedSampling
 from fairseq_genext.modules.prompts import continued, limits
 from fairseq_genext.modules.samplers import Samples, ancestral, unroll
 from fairseq_genext.modules.sampling_generator import SamplingGenerator
@@ -112,6 +113,7 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         if args.loss_on and args.fixed_length:
             raise UsageError("--loss-on and --fixed-length: answers end where they do; choose one")
         self.oracle = OracleLSTM.load(args.oracle, dictionary) if args.oracle else None
+        self.of_sentences = False
 
     def write_documents(self) -> None:
         """From now on an end of sentence is a word of a text, and does not end it."""
@@ -121,8 +123,15 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         words.string = functools.partial(words.string, include_eos=True)
 
     def trained_with(self, cfg) -> None:
-        """Takes over what a loaded model's training says of its texts: ``--sample-break-mode``."""
-        if getattr(cfg, "sample_break_mode", "eos") != "eos" and not self.length.through_ends:
+        """Takes over what a loaded model's training says of its texts: ``--sample-break-mode``.
+
+        Raises:
+            UsageError: a GAN was trained on documents.
+        """
+        break_mode = getattr(cfg, "sample_break_mode", "eos")
+        if self.of_sentences:
+            require_sentences(break_mode)
+        if break_mode != "eos" and not self.length.through_ends:
             self.write_documents()
 
     @classmethod
@@ -147,13 +156,17 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         """Builds the model, for which the task has its dictionary also with ``--num-samples``.
 
         Raises:
-            UsageError: as ``check_model``, or blocks of text are longer than the model takes.
+            UsageError: as ``check_model``, or blocks of text are longer than the model takes, or a
+                GAN is to read or write documents.
         """
         number, self.args.num_samples = self.args.num_samples, 0
         try:
             model = super().build_model(cfg, from_checkpoint)
         finally:
             self.args.num_samples = number
+        self.of_sentences = isinstance(model, GAN)
+        if self.of_sentences:
+            require_sentences(self.args.sample_break_mode)
         block, longest = self.args.tokens_per_sample, model.max_positions()
         if self.args.sample_break_mode != "eos" and number == 0 and block > longest:
             # fairseq would leave out every block that is full.
@@ -175,7 +188,7 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             )
 
     def build_generator(self, models, args, *others, **kwargs):
-        """As fairseq's, with ``ForcedSampling`` for ``--sampling``.
+        """As fairseq's, by a generator for sampling alone, or for documents.
 
         Raises:
             UsageError: flags do not go together.
@@ -190,10 +203,6 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             raise UsageError("--print-alignment: text from nothing has no source to align with")
         kwargs["seq_gen_cls"] = DocumentGenerator if self.length.through_ends else SamplingGenerator
         generator = super().build_generator(models, args, *others, **kwargs)
-        if isinstance(getattr(generator, "search", None), search.Sampling):
-            generator.search = ForcedSampling(
-                self.target_dictionary, args.sampling_topk, args.sampling_topp
-            )
         if self.args.repetition_penalty != 1:
             require_positive(self.args, "repetition_penalty")
             if not isinstance(generator, SamplingGenerator) or not generator.samples_alone():
