@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fairseq_genext.gan.losses.penalties import Points
 from fairseq_genext.gan.scores import Scores
 from fairseq_genext.modules.conditions import Condition, Source
 from fairseq_genext.modules.samplers import SampleLength, Samples, without_dropout
@@ -76,6 +77,14 @@ class Step:
             condition=condition,
         )
         return self.scores(both).split(len(self.real))
+
+    def real_and_fake_points(self, fake: Samples) -> tuple[Points, Points]:
+        """The real sequences and ``fake``, where the discriminator has a slope."""
+        time = max(self.real.tokens.size(1), fake.tokens.size(1))
+        real, generated = (
+            Points.of_texts(texts, self.vocabulary, time) for texts in (self.real, fake)
+        )
+        return real, generated
 
     def real_scores(self, needed: bool) -> Scores | None:
         """Scores of the real sequences, without gradient; None unless needed."""
