@@ -29,7 +29,7 @@ ARCHITECTURES = {
     ),
     "gan-wgan-gp": (
         "lm", "--task", "gan", "--arch", "gan_doc_tiny", *TURNS, "--gan-loss", "wgan-gp",
-        "--discriminator", "rnn",
+        "--discriminator", "rnn", "--r1-weight", 0.1, "--r2-weight", 0.1,
     ),
     "gan_image": (
         "images", "--task", "gan_image", "--arch", "gan_image_doc_tiny", "--criterion",

@@ -50,7 +50,7 @@ def train_in_turns(model, adversarial, sample, case) -> None:
         adversarial.begin_turn(Turn(Phase.TURNS, player, 3))
         value, size, log = adversarial(model, sample)
         assert torch.isfinite(value) and size == sample["nsentences"]
-        penalised = player == "discriminator" and adversarial.loss.penalised
+        penalised = player == "discriminator" and bool(adversarial.loss.penalties)
         assert ("gradient_penalty" in log) == penalised, (case, player)
         value.backward()
         assert all(map(has_gradient, players[player])), (case, player)

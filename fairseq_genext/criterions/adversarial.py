@@ -24,7 +24,7 @@ from fairseq_genext.gan.estimators import ESTIMATORS
 from fairseq_genext.gan.estimators.baselines import BASELINES
 from fairseq_genext.gan.estimators.gumbel import SAMPLES
 from fairseq_genext.gan.estimators.ppo import SCALES
-from fairseq_genext.gan.losses import LOSSES
+from fairseq_genext.gan.losses import LOSSES, build_loss
 from fairseq_genext.gan.progress import Progress
 from fairseq_genext.gan.rewards import REWARDS
 from fairseq_genext.gan.schedule import Phase, Turn
@@ -39,6 +39,12 @@ class AdversarialConfig(FairseqDataclass):
     gan_loss: Optional[str] = preset_option("gan_loss", f"one of {', '.join(LOSSES)}")
     penalty_weight: Optional[float] = preset_option(
         "penalty_weight", "wgan-gp: weight of the penalty"
+    )
+    r1_weight: Optional[float] = preset_option(
+        "r1_weight", "any loss: weight of R1, the discriminator's squared slope at real text"
+    )
+    r2_weight: Optional[float] = preset_option(
+        "r2_weight", "any loss: weight of R2, the same at generated text"
     )
     gradient_estimator: Optional[str] = preset_option(
         "gradient_estimator", f"one of {', '.join(ESTIMATORS)}"
@@ -203,9 +209,10 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
             real_scores, fake_scores = step.real_and_fake_scores(fake)
             loss = self.loss.discriminator(real_scores, fake_scores)
             penalty = torch.zeros_like(loss)
-            if self.loss.penalised and torch.is_grad_enabled():
-                given = step.discriminator_given(condition)
-                penalty = self.loss.penalty(given, step.real, fake, step.vocabulary)
+            if self.loss.penalties and torch.is_grad_enabled():
+                penalty = self.loss.penalty(
+                    step.discriminator_given(condition), *step.real_and_fake_points(fake)
+                )
             return loss, penalty, real_scores.mean(), fake_scores.mean()
 
         loss, penalty, real, fake = model(compute=compute, **sample["net_input"])
@@ -214,7 +221,7 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
             "d_accuracy_real": real.detach().gt(0).sum(),
             "d_accuracy_fake": fake.detach().le(0).sum(),
         }
-        if self.loss.penalised and penalty.requires_grad:
+        if penalty.requires_grad:
             figures["gradient_penalty"] = penalty.detach().float().sum()
         loss = (loss + penalty).float().sum()
         batch_size = sample["target"].size(0)
@@ -305,13 +312,6 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
     def logging_outputs_can_be_summed() -> bool:
         """Every figure is a sum, so workers may add theirs before ``reduce_metrics``."""
         return True
-
-
-def build_loss(cfg: AdversarialConfig):
-    """The loss that the flags name."""
-    if cfg.gan_loss == "wgan-gp":
-        return LOSSES[cfg.gan_loss](cfg.penalty_weight)
-    return LOSSES[cfg.gan_loss]()
 
 
 def build_estimator(cfg: AdversarialConfig):

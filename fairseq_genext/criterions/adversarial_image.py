@@ -1,10 +1,10 @@
-"""`adversarial_image`: the image GAN's binary cross entropy, for the player whose turn it is.
+"""`adversarial_image`: the image GAN's loss, for the player whose turn it is.
 
-Goodfellow et al. 2014, with the non-saturating generator loss; see ``gan.losses.bce``. Losses are
-in nats, a mean over images.
+By default the article's binary cross entropy (Goodfellow et al. 2014, with the non-saturating
+generator loss); all of ``gan.losses`` and their penalties work. Losses are a mean over images.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from fairseq.criterions import FairseqCriterion, register_criterion
@@ -14,15 +14,28 @@ from omegaconf import II
 from torch import Tensor
 
 from fairseq_genext.criterions.repeatable_validation import RepeatableValidation
-from fairseq_genext.gan.losses import LOSSES
+from fairseq_genext.errors import UsageError, require_choice
+from fairseq_genext.gan.losses import LOSSES, build_loss
+from fairseq_genext.gan.losses.penalties import Points
 from fairseq_genext.gan.players import without_gradient
 from fairseq_genext.gan.scores import Scores
 
-FIGURES = ("d_loss", "g_loss", "d_accuracy_real", "d_accuracy_fake")
+FIGURES = ("d_loss", "g_loss", "d_accuracy_real", "d_accuracy_fake", "gradient_penalty")
 
 
 @dataclass
 class AdversarialImageConfig(FairseqDataclass):
+    gan_loss: str = field(default="bce", metadata={"help": f"one of {', '.join(LOSSES)}"})
+    penalty_weight: float = field(default=10.0, metadata={"help": "wgan-gp: weight of the penalty"})
+    r1_weight: float = field(
+        default=0.0,
+        metadata={
+            "help": "any loss: weight of R1, the discriminator's squared slope at real images"
+        },
+    )
+    r2_weight: float = field(
+        default=0.0, metadata={"help": "any loss: weight of R2, the same at generated images"}
+    )
     seed: int = II("common.seed")
 
 
@@ -34,11 +47,18 @@ class AdversarialImage(RepeatableValidation, FairseqCriterion):
     gradient, in training mode, so that batch norm normalises by the batch as in the generator's own
     turn, but its running statistics rest: they follow the generator's turns alone. Validation and
     sampling use them, so that an image does not depend on those drawn with it.
+
+    Raises:
+        UsageError: a flag's value does not exist.
     """
 
     def __init__(self, cfg: AdversarialImageConfig, task) -> None:
         super().__init__(task)
-        self.loss = LOSSES["bce"]()
+        require_choice(cfg, "gan_loss", LOSSES)
+        try:
+            self.loss = build_loss(cfg)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
         self.seed = cfg.seed
         self.player = "discriminator"
 
@@ -70,9 +90,16 @@ class AdversarialImage(RepeatableValidation, FairseqCriterion):
         def compute(generator, discriminator):
             with torch.no_grad(), generator.still_statistics():
                 fake = generator.draw(len(real))
-            return discriminator(torch.cat([real, fake])), variety(fake)
+            logits, penalty = discriminator(torch.cat([real, fake])), None
+            if self.loss.penalties and torch.is_grad_enabled():
+                penalty = self.loss.penalty(
+                    lambda images, _: Scores.of_sequences(discriminator(images)),
+                    Points.of_images(real),
+                    Points.of_images(fake),
+                )
+            return logits, penalty, variety(fake)
 
-        logits, fake_variety = model(compute=compute)
+        logits, penalty, fake_variety = model(compute=compute)
         real_logits, fake_logits = logits.float().split(len(real))
         real_scores, fake_scores = map(Scores.of_sequences, (real_logits, fake_logits))
         loss = self.loss.discriminator(real_scores, fake_scores).sum()
@@ -82,19 +109,26 @@ class AdversarialImage(RepeatableValidation, FairseqCriterion):
             "variety_real": variety(real) * len(real),
             "variety_fake": fake_variety * len(real),
         }
+        if penalty is not None:
+            figures["gradient_penalty"] = penalty.detach().sum()
+            loss = loss + penalty.sum()
         return loss, len(real), self.log(sample, loss, **figures)
 
     def generator_turn(self, model, sample):
         """The generator's loss on as many generated images as the batch has real ones."""
-        number = sample["nsentences"]
+        real = sample["net_input"]["images"]
 
         def compute(generator, discriminator):
-            fake = generator.draw(number)
+            fake = generator.draw(len(real))
             with without_gradient(discriminator):
-                return discriminator(fake)
+                logits = discriminator(fake)
+                return logits, discriminator(real) if self.loss.relative else None
 
-        loss = self.loss.generator(Scores.of_sequences(model(compute=compute).float())).sum()
-        return loss, number, self.log(sample, loss, g_loss=loss.data)
+        logits, real_logits = model(compute=compute)
+        if real_logits is not None:
+            real_logits = Scores.of_sequences(real_logits.float())
+        loss = self.loss.generator(Scores.of_sequences(logits.float()), real_logits).sum()
+        return loss, len(real), self.log(sample, loss, g_loss=loss.data)
 
     def validate(self, model, sample):
         """Both losses and the accuracies on one batch; ``loss`` is the discriminator's."""

@@ -21,6 +21,7 @@ from fairseq_genext.data.npz import read_arrays
 from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.files import write_lines
 from fairseq_genext.modules.samplers import inverse_cdf
+from fairseq_genext.modules.words_only import made_up_words
 
 # The arrays of SeqGAN's file, in its order: embeddings; input weights, recurrent weights and bias
 # of the input, forget and output gates and of the cell; output weights and bias.
@@ -125,10 +126,10 @@ class OracleLSTM(nn.Module):
     def read_ids_of(self, dictionary) -> None:
         """Takes the ids of a fairseq dictionary from now on."""
         vocabulary = self.embed_tokens.num_embeddings
-        numbers = []
+        numbers, no_words = [], {*range(dictionary.nspecial), *made_up_words(dictionary)}
         for index in range(len(dictionary)):
             word = dictionary[index]
-            if index < dictionary.nspecial or word.startswith("madeupword"):
+            if index in no_words:
                 numbers.append(0)
             elif word.isdigit() and int(word) < vocabulary:
                 numbers.append(int(word))

@@ -11,9 +11,10 @@ import torch
 from fairseq.data import Dictionary
 from torch import Tensor
 
+from fairseq_genext.modules.words_only import made_up_words
+
 BLANK = "\u2581"
 BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
-FILLER = re.compile(r"madeupword\d{4}")  # with which fairseq rounds up a dictionary's size
 LINES_READ = 1000  # which tell whether sentencepiece has put a blank in front of every line
 
 
@@ -61,7 +62,8 @@ def token_bytes(dictionary: Dictionary, dataset) -> TokenBytes | None:
         dictionary: of the texts.
         dataset: items with ``source`` and ``target``, read to see how lines begin.
     """
-    words = [x for x in dictionary.symbols[dictionary.nspecial :] if not FILLER.fullmatch(x)]
+    filler = {dictionary[index] for index in made_up_words(dictionary)}
+    words = [x for x in dictionary.symbols[dictionary.nspecial :] if x not in filler]
     if not any(BLANK in word for word in words) and any(len(word) > 1 for word in words):
         return None
     begins = [

@@ -28,6 +28,15 @@ def require_two_player_optimizer(optimizer, task: str) -> None:
         )
 
 
+def require_sentences(break_mode: str) -> None:
+    """Raises UsageError for documents: the value of ``--sample-break-mode`` must be ``eos``."""
+    if break_mode != "eos":
+        raise UsageError(
+            f"--sample-break-mode {break_mode}: the two players of a GAN write and read sentences, "
+            "one a line; train on sentences, and leave the flag out"
+        )
+
+
 @contextlib.contextmanager
 def without_gradient(module: nn.Module):
     """Within, gradients flow through ``module`` and not into its parameters.

@@ -12,6 +12,8 @@ DEFAULTS = {
     # criterion adversarial
     "gan_loss": "bce",
     "penalty_weight": 10.0,
+    "r1_weight": 0.0,
+    "r2_weight": 0.0,
     "gradient_estimator": "gumbel",
     "gumbel_samples": "hard",
     "gumbel_feedback": "soft",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from fairseq_genext.gan.losses.penalties import Points
 from fairseq_genext.gan.scores import Scores
 from fairseq_genext.modules.conditions import Condition, Source
 from fairseq_genext.modules.samplers import SampleLength, Samples, one_batch, without_dropout
@@ -62,6 +63,14 @@ class Step:
             rows = torch.arange(len(self.real), device=fake.tokens.device)
             both.condition = self.condition.select(rows.repeat(2))
         return self.scores(both).split(len(self.real))
+
+    def real_and_fake_points(self, fake: Samples) -> tuple[Points, Points]:
+        """The real sequences and ``fake``, where the discriminator has a slope."""
+        time = max(self.real.tokens.size(1), fake.tokens.size(1))
+        real, generated = (
+            Points.of_texts(texts, self.vocabulary, time) for texts in (self.real, fake)
+        )
+        return real, generated
 
     def real_scores(self, needed: bool) -> Scores | None:
         """Scores of the real sequences, without gradient; None unless needed."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fairseq_genext.modules.conditions import Condition, draw_condition
+from fairseq_genext.modules.words_only import never_written
 
 BLOCK = 64  # entries of a vocabulary that are added up before one of them is looked for
 
@@ -65,8 +66,10 @@ class SampleLength:
     through_ends: bool = False
 
     def forbidden(self, dictionary) -> list[int]:
-        """Ids that no sample has: padding, and where length is fixed every special symbol."""
-        return list(range(dictionary.nspecial)) if self.fixed else [dictionary.pad()]
+        """Ids that no sample has: what no text may have, and where length is fixed every special
+        symbol."""
+        never = never_written(dictionary)
+        return sorted({*never, *range(dictionary.nspecial)}) if self.fixed else never
 
 
 def unroll(

@@ -1,7 +1,27 @@
-"""The output layer of a model whose dictionary has more entries than it was trained with."""
+"""Which entries of a dictionary are no words, and an output layer that has words alone."""
+
+import itertools
 
 import torch
 from torch import Tensor, nn
+
+
+def made_up_words(dictionary) -> list[int]:
+    """Ids of the entries with which fairseq rounds up a dictionary's size (``--padding-factor``).
+
+    They are called ``madeupword0000``, ``madeupword0001``, …, and stand in no text.
+    """
+    names = map("madeupword{:04d}".format, itertools.count())
+    found = map(dictionary.index, itertools.takewhile(dictionary.__contains__, names))
+    return [index for index in found if index < len(dictionary)]
+
+
+def never_written(dictionary) -> list[int]:
+    """Ids of entries that no text may have: ``<s>``, padding and made-up words."""
+    never = {dictionary.pad(), *made_up_words(dictionary)}
+    if hasattr(dictionary, "bos_index"):  # one without special symbols has none
+        never.add(dictionary.bos())
+    return sorted(never - {dictionary.eos(), dictionary.unk()})
 
 
 class WordsOnly(nn.Linear):

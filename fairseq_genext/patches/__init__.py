@@ -37,4 +37,5 @@ from fairseq_genext.patches import (  # noqa: F401
     trained_task,
     training_figures,
     weights,
+    words,
 )

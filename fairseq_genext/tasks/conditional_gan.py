@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+import numpy as np
 import torch
 from fairseq.data import data_utils
 from fairseq.tasks import register_task
@@ -50,6 +51,10 @@ class ConditionalGANTask(Turns, TranslationTask):
         if cfg.left_pad_target:
             raise UsageError("--left-pad-target: a discriminator's sequences stand on the left")
         super().__init__(cfg, src_dict, tgt_dict)
+
+    def target_sizes(self, dataset) -> np.ndarray:
+        """As ``Turns.target_sizes``."""
+        return dataset.tgt_sizes
 
     def draw_samples(self, model) -> Iterator[Samples]:
         """A sampled translation of each of the first ``--valid-samples`` validation sources."""

@@ -29,9 +29,10 @@ from fairseq_genext.data.answers import AnswerDataset
 from fairseq_genext.data.noise_dataset import NoiseDataset
 from fairseq_genext.data.oracle import OracleLSTM
 from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.gan.players import require_sentences
 from fairseq_genext.gan.residual import scorer_of
+from fairseq_genext.models.gan import GAN
 from fairseq_genext.modules.document_generator import DocumentGenerator
-from fairseq_genext.modules.forced_sampling import ForcedSampling
 from fairseq_genext.modules.prompts import continued, limits
 from fairseq_genext.modules.resampling_generator import ResamplingGenerator
 from fairseq_genext.modules.samplers import Samples, ancestral, unroll
@@ -131,6 +132,7 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         if args.loss_on and args.fixed_length:
             raise UsageError("--loss-on and --fixed-length: answers end where they do; choose one")
         self.oracle = OracleLSTM.load(args.oracle, dictionary) if args.oracle else None
+        self.of_sentences = False
 
     def write_documents(self) -> None:
         """From now on an end of sentence is a word of a text, and does not end it."""
@@ -140,8 +142,15 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         words.string = functools.partial(words.string, include_eos=True)
 
     def trained_with(self, cfg) -> None:
-        """Takes over what a loaded model's training says of its texts: ``--sample-break-mode``."""
-        if getattr(cfg, "sample_break_mode", "eos") != "eos" and not self.length.through_ends:
+        """Takes over what a loaded model's training says of its texts: ``--sample-break-mode``.
+
+        Raises:
+            UsageError: a GAN was trained on documents.
+        """
+        break_mode = getattr(cfg, "sample_break_mode", "eos")
+        if self.of_sentences:
+            require_sentences(break_mode)
+        if break_mode != "eos" and not self.length.through_ends:
             self.write_documents()
 
     @classmethod
@@ -166,13 +175,17 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         """Builds the model, for which the task has its dictionary also with ``--num-samples``.
 
         Raises:
-            UsageError: as ``check_model``, or blocks of text are longer than the model takes.
+            UsageError: as ``check_model``, or blocks of text are longer than the model takes, or a
+                GAN is to read or write documents.
         """
         number, self.args.num_samples = self.args.num_samples, 0
         try:
             model = super().build_model(cfg, from_checkpoint)
         finally:
             self.args.num_samples = number
+        self.of_sentences = isinstance(model, GAN)
+        if self.of_sentences:
+            require_sentences(self.args.sample_break_mode)
         block, longest = self.args.tokens_per_sample, model.max_positions()
         if self.args.sample_break_mode != "eos" and number == 0 and block > longest:
             # fairseq would leave out every block that is full.
@@ -194,7 +207,7 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             )
 
     def build_generator(self, models, args, *others, **kwargs):
-        """As fairseq's, with ``ForcedSampling`` for ``--sampling``.
+        """As fairseq's, by a generator for sampling alone, or for documents.
 
         Raises:
             UsageError: flags do not go together.
@@ -211,10 +224,6 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         if self.args.resample != 1:
             kwargs["seq_gen_cls"] = ResamplingGenerator
         generator = super().build_generator(models, args, *others, **kwargs)
-        if isinstance(getattr(generator, "search", None), search.Sampling):
-            generator.search = ForcedSampling(
-                self.target_dictionary, args.sampling_topk, args.sampling_topp
-            )
         if self.args.repetition_penalty != 1:
             require_positive(self.args, "repetition_penalty")
             if not isinstance(generator, SamplingGenerator) or not generator.samples_alone():

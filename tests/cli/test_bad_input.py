@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+import torch
 from commands import refusal, run
 
 LM = (
@@ -135,6 +136,14 @@ WRONG = {
     "documents of a GAN": (
         "lm", *GAN, "--sample-break-mode", "none", "write and read sentences, one a line"
     ),
+    "documents of a GAN by likelihood": (
+        "lm", *LM, "--arch", "gan_doc_tiny", "--sample-break-mode", "complete",
+        "write and read sentences, one a line",
+    ),
+    "a penalty that rewards": (
+        "lm", *GAN, "--discriminator", "rnn", "--r1-weight", -1,
+        "the weight of a gradient penalty is -1.0",
+    ),
 }  # fmt: skip
 
 
@@ -144,6 +153,7 @@ BY_COMMAND = (
     "no data", "impossible turns", "unknown cell", "one player", "temperature", "no training split",
     "no validation split", "optimizer without players", "clip value", "one player's criterion",
     "one player's optimizer", "automatic mixed precision", "another model's criterion",
+    "documents of a GAN by likelihood",
     "fairseq's model with another's criterion",
 )  # fmt: skip
 
@@ -204,6 +214,24 @@ def test_dictionary_of_another_data_folder(models, data, task, model):
     path = f"{model}/checkpoint_last.pt"
     result = run("fairseq-generate", data, "--task", task, "--path", path, folder=models, expect=1)
     assert_one_line(result, "use the data folder (dict.txt) that the checkpoint was trained on")
+
+
+@pytest.mark.parametrize("trained", ["eos", "complete"])
+def test_a_gan_writes_no_documents(models, trained):
+    """Whether the command asks for them, or the checkpoint of an older release says so."""
+    saved = torch.load(models / "gan_doc_tiny/checkpoint_last.pt", weights_only=True)
+    saved["cfg"]["task"]["sample_break_mode"] = trained
+    torch.save(saved, models / "documents.pt")
+    asked = ("--sample-break-mode", "none") if trained == "eos" else ()
+    for script, flags in (
+        ("fairseq-generate", ("--num-samples", 2, "--sampling", "--beam", 1)),
+        ("fairseq-eval-lm", ("--gen-subset", "test")),
+    ):
+        result = run(
+            script, "lm", "--task", "unconditional_generation", "--path", "documents.pt", *flags,
+            *asked, folder=models, expect=1,
+        )  # fmt: skip
+        assert_one_line(result, "write and read sentences, one a line")
 
 
 def test_resume_with_another_dictionary_leaves_the_checkpoint(models):

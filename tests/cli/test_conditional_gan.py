@@ -149,7 +149,16 @@ def test_translates_as_an_ordinary_model(folder, steps):
 
 
 ESTIMATORS = {
-    "soft": ("--gradient-estimator", "gumbel", "--gumbel-samples", "soft", "--gan-loss", "rsgan"),
+    "soft": (
+        "--gradient-estimator",
+        "gumbel",
+        "--gumbel-samples",
+        "soft",
+        "--gan-loss",
+        "rsgan",
+        "--max-sample-length",
+        9,
+    ),
     "rollouts": ("--rollouts", 2, "--discriminator", "cnn"),
     "mali": ("--gradient-estimator", "mali", "--discriminator", "transformer"),
 }
@@ -158,10 +167,11 @@ ESTIMATORS = {
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_estimators_train(folder, name):
     generator = "dbam" if name == "rollouts" else "lstm_seq2seq_doc"
-    run(
+    result = run(
         "fairseq-train", *TRAIN, *ESTIMATORS[name], "--generator-checkpoint", START[generator],
         "--max-update", 3, "--no-epoch-checkpoints", "--save-dir", f"by-{name}", folder=folder,
     )  # fmt: skip
+    assert ("the discriminator learns the cut" in result.stderr) == (name == "soft")
     after = load(folder / f"by-{name}" / "checkpoint_last.pt")
     before = load(folder / START[generator])["model"]
     for prefix in ("encoder.", "decoder."):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from architectures import write_images
 from commands import USER_DIR, launch, refusal, run
+from gan_states import equal
 from PIL import Image
 
 from fairseq_genext.errors import UsageError
@@ -108,6 +109,19 @@ def test_resume_is_exact(folder, steps):
             assert all(torch.equal(value, states[1][index][name]) for name, value in state.items())
 
 
+def test_resume_with_another_loss_is_exact(folder):
+    flags = ("--gan-loss", "rsgan", "--r1-weight", 0.3, "--r2-weight", 0.2, "--save-dir")
+    for run_of, stops in (("r3", (4,)), ("r3-resumed", (1, 4))):
+        for stop in stops:
+            run("fairseq-train", *TRAIN, *flags, run_of, "--max-update", stop, folder=folder)
+    whole, resumed = (
+        torch.load(folder / name / "checkpoint_last.pt", weights_only=True)
+        for name in ("r3", "r3-resumed")
+    )
+    assert equal(whole["model"], resumed["model"])
+    assert equal(*(saved["last_optimizer_state"]["state"] for saved in (whole, resumed)))
+
+
 def test_log_has_both_players(folder):
     lines = [
         json.loads(found)
@@ -174,6 +188,7 @@ def test_samples_of_nothing(folder, monkeypatch, argv, says):
         (("--criterion", "cross_entropy"), "needs --criterion adversarial_image"),
         (("--optimizer", "fused_adamw"), "choose --optimizer two_player_adamw"),
         (("--valid-subset", "test"), "has no split 'test'"),
+        (("--r2-weight", "nan"), "the weight of a gradient penalty is nan"),
     ],
 )
 def test_bad_flags(folder, flags, says):

@@ -173,7 +173,9 @@ def test_image_gan(tmp_path):
     # Four updates an epoch: fairseq leaves out the checkpoint that falls on its end.
     assert [point["updates"] for point in points] == [2, 6, 8]
     assert all(point["number"] == 30 and len(point["shares"]) == 2 for point in points)
+    assert [point["updates"] for point in measured(tmp_path, "rsgan_r1_r2.1")] == [2, 6, 8]
     assert "Fréchet distance" in page and "noise of two classes" in page
+    assert re.search(r"rsgan \+ R1 \+ R2 +\| 1 +\| 8 ", page)
     html = (tmp_path / "out/report/report.html").read_text()
     assert html.count("data:image/png") >= len(points) + 1
 

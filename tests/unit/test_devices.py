@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from fairseq.criterions import CRITERION_REGISTRY
+from fairseq.search import Sampling
 from fairseq.sequence_generator import SequenceGenerator
 from fake_cuda import DEVICE, fake_cuda, on_cuda, to_cuda
 from gan_options import ESTIMATORS, Task, admitted
@@ -34,7 +35,6 @@ from fairseq_genext.gan.rewards import REWARDS
 from fairseq_genext.gan.schedule import Phase, Turn
 from fairseq_genext.models.gan_image import GANImage, GANImageConfig
 from fairseq_genext.modules.conditions import Source
-from fairseq_genext.modules.forced_sampling import ForcedSampling
 from fairseq_genext.modules.samplers import SampleLength, ancestral, unroll
 
 TEXT = {
@@ -87,8 +87,8 @@ def test_language_models(name, dictionary):
         for read in (2, 5):
             model.decoder(sample["target"][:, :read], incremental_state=state)
         if name in GENERATED:
-            for search in (None, ForcedSampling(dictionary)):
-                generate(model, dictionary, sample, search_strategy=search)
+            for strategy in (None, Sampling(dictionary)):
+                generate(model, dictionary, sample, search_strategy=strategy)
 
 
 @pytest.mark.parametrize("name", each(*SEQ2SEQ, *DBAM))
@@ -161,11 +161,13 @@ def test_conditional_gans(estimator, name, dictionary):
         unroll(model.eval().decoder, 4, SampleLength(4), ancestral, source)
 
 
-def test_image_gan():
+@pytest.mark.parametrize("loss", LOSSES)
+def test_image_gan(loss):
     with fake_cuda():
         task = SimpleNamespace(image_shape=(4, 5), target_dictionary=None)
         model = to_cuda(GANImage.build_model(GANImageConfig(), task))
-        adversarial = CRITERION_REGISTRY["adversarial_image"](AdversarialImageConfig(seed=1), task)
+        flags = AdversarialImageConfig(gan_loss=loss, r1_weight=1.0, r2_weight=1.0, seed=1)
+        adversarial = CRITERION_REGISTRY["adversarial_image"](flags, task)
         images = on_cuda({"images": torch.ones(3, 4, 5)})
         sample = {"id": torch.arange(3), "net_input": images, "ntokens": 3, "nsentences": 3}
         for player in ("discriminator", "generator"):

@@ -11,6 +11,8 @@ from fairseq_genext.evaluation.image_quality import LEAST_SHARE, read_samples, t
 from fairseq_genext.evaluation.plots import picture
 from fairseq_genext.evaluation.results import HELD_OUT_IMAGES, Results
 from fairseq_genext.evaluation.sections import page
+from fairseq_genext.evaluation.seeds import spread
+from fairseq_genext.evaluation.tables import columns, format_table
 
 
 def findings(rows: list[dict], held_out: dict) -> list[str]:
@@ -25,6 +27,32 @@ def findings(rows: list[dict], held_out: dict) -> list[str]:
         told = f"The best distance, {best['frechet']:.2f}, was reached after"
         said.append(f"{told} {best['updates']:,}.")
     return said
+
+
+def compare(points: dict[str, dict[int, list[dict]]]) -> pd.DataFrame:
+    """The systems at the end of training, and at their best: means ± deviation over seeds.
+
+    Args:
+        points: of each system by its label, of each seed, a row a checkpoint.
+    """
+    rows = []
+    for label, by_seed in points.items():
+        last = [checkpoints[-1] for checkpoints in by_seed.values()]
+        best = [min(row["frechet"] for row in checkpoints) for checkpoints in by_seed.values()]
+        rows.append(
+            {
+                "system": label,
+                "seeds": len(by_seed),
+                "updates": last[0]["updates"],
+                "frechet": spread([row["frechet"] for row in last], 1),
+                "best": spread(best, 1),
+            }
+        )
+        if "smallest_share" in last[0]:
+            share = spread([100 * row["smallest_share"] for row in last], 1)
+            rows[-1]["smallest_share"] = f"{share} %"
+    headings = columns("system", "seeds", "updates", "frechet", "smallest_share")
+    return format_table(rows, headings | {"best": "lowest of its checkpoints ↓"}, seeds=0)
 
 
 def draw(rows: list[dict], held_out: dict, path: Path) -> None:
@@ -96,7 +124,10 @@ def build(results: Results, folder: Path) -> page.Section:
         f"checkpoint, not chosen, from the same noise. {settings['explanation']}"
     )
     figures = {"settings": settings, "held_out": _without_file(held_out), "systems": figures}
-    blocks = [explanation, *blocks, *page.notes(systems)]
+    compared = {system.label: results.points[system.name] for system in systems}
+    several = len(systems) > 1 or len(systems[0].seeds) > 1
+    together = [page.Table(compare(compared))] * several
+    blocks = [explanation, *together, *blocks, *page.notes(systems)]
     return page.Section("Images over training", blocks, figures, said)
 
 

@@ -2,8 +2,10 @@
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor
 
+from fairseq_genext.gan.losses.penalties import Discriminator, Penalty, Points
 from fairseq_genext.gan.scores import Scores
 
 
@@ -12,11 +14,20 @@ class Loss(ABC):
 
     Attributes:
         relative: whether the generator's loss needs scores of real sequences too.
-        penalised: whether the discriminator's loss has a term of its own, ``penalty``.
+
+    Args:
+        penalties: terms of the discriminator's loss on its slope.
     """
 
     relative = False
-    penalised = False
+
+    def __init__(self, *penalties: Penalty) -> None:
+        self.penalties = penalties
+
+    def penalty(self, discriminator: Discriminator, real: Points, fake: Points) -> Tensor:
+        """The sum of the penalties for each pair, ``(batch,)``; there must be one."""
+        terms = [penalty(discriminator, real, fake) for penalty in self.penalties]
+        return torch.stack(terms).sum(dim=0)
 
     @abstractmethod
     def discriminator(self, real: Scores, fake: Scores) -> Tensor:

@@ -31,7 +31,7 @@ SAMPLE = {
     "nsentences": 4,
 }
 
-
+PENALTIES = {"none": {}, "R1": {"r1_weight": 0.5}, "R1 and R2": {"r1_weight": 1, "r2_weight": 2}}
 GENERATOR_NOISES = {name: GENERATORS[name].noise_inputs for name in GENERATORS}
 NOISES = dict.fromkeys(itertools.chain.from_iterable(GENERATOR_NOISES.values()))
 
@@ -45,16 +45,21 @@ def draw(model):
 
 
 @pytest.mark.parametrize(
-    ("loss", "estimator", "discriminator", "generator"),
-    grid(LOSSES, ESTIMATORS, DISCRIMINATORS, GENERATORS, admits=lambda *case: admitted(*case[:3])),
-)
-def test_grid(loss, estimator, discriminator, generator, dictionary):
+    ("loss", "estimator", "discriminator", "generator", "penalties"),
+    grid(
+        LOSSES, ESTIMATORS, DISCRIMINATORS, GENERATORS, PENALTIES,
+        admits=lambda *case: admitted(*case[:3]),
+    ),
+)  # fmt: skip
+def test_grid(loss, estimator, discriminator, generator, penalties, dictionary):
     """Two rounds of turns; who moves, moves alone; the trained generator draws the same again."""
     config = GANS_BY_PLAYERS[generator, discriminator]
     model = initialised(config, dictionary).train()
-    adversarial = criterion(dictionary, gan_loss=loss, **ESTIMATORS[estimator])
+    flags = ESTIMATORS[estimator] | PENALTIES[penalties]
+    adversarial = criterion(dictionary, gan_loss=loss, **flags)
     adversarial.check_discriminator(model.discriminator.per_token)
-    assert adversarial.loss.penalised == (loss == "wgan-gp")
+    number = (loss == "wgan-gp") + len(PENALTIES[penalties])
+    assert len(adversarial.loss.penalties) == number
     train_in_turns(model, adversarial, SAMPLE, (loss, estimator, generator, discriminator))
     check_reload(model, config, dictionary, draw)
 

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fairseq_genext.gan.losses import LOSSES, BCELoss, HingeLoss, RSGANLoss, WGANGPLoss
+from fairseq_genext.gan.losses.penalties import R1, R2, Points
 from fairseq_genext.gan.scores import Scores
 from fairseq_genext.modules.samplers import Samples
 
@@ -96,12 +97,17 @@ class Linear(nn.Module):
         return Scores.of_sequences(((sequence @ self.weights) * mask).sum(1))
 
 
+def points(*texts):
+    """Of three words and two places."""
+    return tuple(Points.of_texts(text, 3, 2) for text in texts)
+
+
 def test_gradient_penalty_by_hand():
     """A linear one's slope is the same everywhere: sqrt(time) times its weights' length."""
     critic = Linear([3.0, 4.0, 0.0])
     real = Samples(torch.tensor([[0, 1]]), torch.tensor([[True, True]]))
     fake = Samples(torch.tensor([[2]]), torch.tensor([[True]]))
-    penalty = WGANGPLoss(penalty_weight=10.0).penalty(critic, real, fake, 3)
+    penalty = WGANGPLoss(penalty_weight=10.0).penalty(critic, *points(real, fake))
     norm = math.sqrt(2) * 5.0  # two positions, |(3, 4, 0)| = 5
     assert penalty.item() == pytest.approx(10.0 * (norm - 1) ** 2, rel=1e-5)
     penalty.sum().backward()
@@ -118,14 +124,17 @@ class Quadratic(nn.Module):
         return Scores.of_sequences((sequence.square() @ curvature / 2 * mask).sum(1))
 
 
+REAL_TEXTS = Samples(torch.tensor([[0, 1]] * 3), torch.ones(3, 2, dtype=torch.bool))
+ENDS_FIRST = torch.tensor([[True, True], [True, True], [True, False]])
+FAKE_TEXTS = Samples(torch.tensor([[2, 2]] * 3), ENDS_FIRST)
+
+
 def test_gradient_penalty_between_real_and_generated(monkeypatch):
     """One share a pair, of the real one: 1/4, 3/4 and 1/2; the last generated one ends first."""
     shares = torch.tensor([0.25, 0.75, 0.5])
     monkeypatch.setattr(torch, "rand", lambda *size, **_: shares.view(size))
-    real = Samples(torch.tensor([[0, 1]] * 3), torch.ones(3, 2, dtype=torch.bool))
-    there = torch.tensor([[True, True], [True, True], [True, False]])
-    fake = Samples(torch.tensor([[2, 2]] * 3), there)
-    penalty = WGANGPLoss(penalty_weight=10.0).penalty(Quadratic(), real, fake, 3)
+    loss = WGANGPLoss(penalty_weight=10.0)
+    penalty = loss.penalty(Quadratic(), *points(REAL_TEXTS, FAKE_TEXTS))
     # Slopes at x = s real + (1 - s) generated: 3 s and 2 (1 - s), then 4 s and 2 (1 - s).
     norms = [
         math.sqrt((3 * s) ** 2 + (4 * s) ** 2 + tokens * (2 - 2 * s) ** 2)
@@ -134,6 +143,39 @@ def test_gradient_penalty_between_real_and_generated(monkeypatch):
     assert penalty.tolist() == pytest.approx([10 * (norm - 1) ** 2 for norm in norms], rel=1e-5)
 
 
-def test_gradient_penalty_weight_is_checked():
+@pytest.mark.parametrize("loss", [BCELoss, RSGANLoss])
+def test_r1_and_r2_by_hand(loss):
+    """Half the weight times the squared slope: at 0 1 it is 3² + 4², and 2² at each 2."""
+    texts = points(REAL_TEXTS, FAKE_TEXTS)
+    real, fake = 3**2 + 4**2, torch.tensor([2 * 2**2, 2 * 2**2, 2**2])
+    found = [
+        loss(*penalties).penalty(Quadratic(), *texts)
+        for penalties in ((R1(0.5),), (R2(3.0),), (R1(0.5), R2(3.0)))
+    ]
+    torch.testing.assert_close(found[0], torch.full((3,), 0.25 * real))
+    torch.testing.assert_close(found[1], 1.5 * fake)
+    torch.testing.assert_close(found[2], 0.25 * real + 1.5 * fake)
+
+
+def test_r1_and_r2_move_a_discriminator_as_they_should():
+    """Of a linear one both are the weight times its weights' squared length, at two tokens."""
+    critic = Linear([3.0, 4.0, 0.0])
+    pair = points(*(Samples(x.tokens[:1], x.mask[:1]) for x in (REAL_TEXTS, FAKE_TEXTS)))
+    RSGANLoss(R1(0.1), R2(0.3)).penalty(critic, *pair).sum().backward()
+    # d/dw (0.1 + 0.3) / 2 * 2 |w|^2
+    torch.testing.assert_close(critic.weights.grad, 0.8 * torch.tensor([3.0, 4.0, 0.0]))
+
+
+def test_r1_of_images_by_hand():
+    """D(x) = |x|² has the slope 2 x."""
+    images = Points.of_images(torch.tensor([[[1.0, -2.0]], [[0.5, 0.0]]]))
+    squares = lambda values, _: Scores.of_sequences(values.square().sum(dim=(1, 2)))  # noqa: E731
+    found = RSGANLoss(R1(2.0)).penalty(squares, images, images)
+    torch.testing.assert_close(found, torch.tensor([4 * 5.0, 4 * 0.25]))
+
+
+@pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf])
+@pytest.mark.parametrize("build", [WGANGPLoss, R1, R2])
+def test_weights_of_penalties_are_checked(build, weight):
     with pytest.raises(ValueError, match="cannot be negative"):
-        WGANGPLoss(-1.0)
+        build(weight)

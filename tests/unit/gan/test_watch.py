@@ -5,7 +5,7 @@ import logging
 import pytest
 from fairseq.logging import metrics
 
-from fairseq_genext.criterions.adversarial_image import AdversarialImage
+from fairseq_genext.criterions.adversarial_image import AdversarialImage, AdversarialImageConfig
 from fairseq_genext.gan.losses import LOSSES
 from fairseq_genext.gan.schedule import Phase, Turn
 from fairseq_genext.gan.watch import LEAD, SPREAD, VARIETY, watch_lead, watch_rewards
@@ -87,7 +87,7 @@ def test_nothing_is_said(player, updates, more, caplog):
 )
 def test_an_image_gan(fake, variety, says, caplog):
     task = GANImageTask(GANImageTaskConfig())
-    criterion = AdversarialImage(type("Flags", (), {"seed": 1}), task)
+    criterion = AdversarialImage(AdversarialImageConfig(seed=1), task)
     log = {
         "nsentences": 8, "ntokens": 8, "sample_size": 8, "loss": 1.0, "d_loss": 1.0,
         "d_accuracy_real": 8, "d_accuracy_fake": 8 * fake, "variety_real": 1.0,

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from fairseq import search
 from fairseq.sequence_generator import SequenceGenerator
 from small_models import LANGUAGE_MODELS, build
 
 from fairseq_genext.modules.document_generator import DocumentGenerator
-from fairseq_genext.modules.forced_sampling import ForcedSampling
 from fairseq_genext.modules.key_value_cache import append, reordered
 from fairseq_genext.modules.sampling_generator import SamplingGenerator, penalised
 
@@ -17,10 +17,10 @@ PROMPTS = torch.tensor([[5, 6, 7, 1], [8, 9, 1, 1], [10, 11, 12, 13], [14, 15, 1
 def sampled(model, dictionary, kind, prompts=None, seed=7, **flags):
     """Hypotheses of four texts."""
     limits = {"max_len_a": 0, "max_len_b": 12, **flags}
-    search = ForcedSampling(
+    strategy = search.Sampling(
         dictionary, limits.pop("sampling_topk", -1), limits.pop("sampling_topp", -1.0)
     )
-    generator = kind([model], dictionary, beam_size=1, search_strategy=search, **limits)
+    generator = kind([model], dictionary, beam_size=1, search_strategy=strategy, **limits)
     torch.manual_seed(seed)
     sample = {"net_input": {"src_tokens": torch.full((4, 1), 2)}, "id": torch.arange(4)}
     found = generator.generate([model], sample, prefix_tokens=prompts, bos_token=2)

@@ -52,6 +52,29 @@ def test_gan_batches_mix_lengths_and_language_model_batches_do_not(corpus):
     assert again == mixed
 
 
+@pytest.mark.parametrize(
+    ("cut", "longest", "fixed", "warned"),
+    [
+        (10, 100, False, True),
+        (10, 10, False, False),  # the model reads no more, and fairseq leaves out the rest
+        (12, 100, False, False),
+        (10, 100, True, False),
+    ],
+)
+def test_lines_that_are_longer_than_samples(cut, longest, fixed, warned, corpus, caplog):
+    """Of 300 lines 17 have more than ten tokens, five of them twelve; it is said once."""
+    task = setup(GANTask, GANTaskConfig, corpus, max_sample_length=cut, fixed_length=fixed)
+    for split in ("valid", "train"):
+        task.load_dataset(split)
+    for epoch in (1, 2):
+        task.begin_epoch(epoch, SimpleNamespace(longest_sample=lambda: longest))
+    told = [text for text in caplog.messages if "the discriminator learns the cut" in text]
+    assert len(told) == warned
+    if warned:
+        assert told[0].startswith("5.7% of the training lines are longer")
+        assert "give --max-sample-length 12" in told[0]
+
+
 def test_samples_from_nothing_have_no_source(corpus):
     task = setup(UnconditionalGenerationTask, UnconditionalGenerationConfig, corpus, num_samples=5)
     task.load_dataset("test")

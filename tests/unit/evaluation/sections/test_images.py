@@ -25,6 +25,18 @@ def test_section(tmp_path):
     assert table.frame["smallest class ↑"].tolist() == ["25.0 %", "0.0 %", "25.0 %"]
 
 
+def test_systems_side_by_side(tmp_path):
+    experiments.images(tmp_path)
+    early, late = Results(tmp_path).points["gan"][1]
+    other = [late | {"frechet": 2.0, "smallest_share": 0.05}, late | {"frechet": 4.0}]
+    points = {"gan": {1: [early, late]}, "other": {1: other, 2: [late | {"frechet": 6.0}]}}
+    table = images.compare(points).set_index("system")
+    assert table.loc["gan", "seeds"] == "1" and table.loc["other", "updates"] == "2,000"
+    assert table.loc["other", "Fréchet distance ↓"].split() == ["5.0", "±", "1.4"]
+    assert table.loc["other", "lowest of its checkpoints ↓"].split() == ["4.0", "±", "2.8"]
+    assert table.loc["other", "smallest class ↑"] == "25.0 %"
+
+
 def test_without_real_images(tmp_path):
     experiments.images(tmp_path)
     (tmp_path / "measured/held_out_images.json").unlink()
