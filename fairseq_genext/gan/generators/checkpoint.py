@@ -41,12 +41,14 @@ def load_weights(generator: nn.Module, path: str, task) -> None:
     if not noise:
         trained = {name: trained[name] for name in trained if not name.startswith(NOISE)}
 
-    problem = misfit(generator, trained)
+    # A language model and a GAN call them differently.
+    heads = {part.num_heads for part in generator.modules() if hasattr(part, "num_heads")}
+    flags = {
+        name: number for name in ("decoder_attention_heads", "generator_heads") for number in heads
+    }
     if settings := getattr(generator, "settings", None):  # of a GPT
-        flags = {
-            "decoder_attention_heads": settings.num_heads, "activation_fn": settings.activation,
-        }  # fmt: skip
-        problem = problem or other_functions(state["cfg"].model, flags)
+        flags["activation_fn"] = settings.activation
+    problem = misfit(generator, trained) or other_functions(state["cfg"].model, flags)
     if problem:
         raise ValueError(problem)
     generator.load_state_dict(trained)
