@@ -31,6 +31,11 @@ def misfit(model: nn.Module, held: dict) -> str | None:
     own = model.state_dict()
     lacks = [name for name in own if name not in held]
     extra = [name for name in held if name not in own]
+    if any(name.endswith(".lora_a") for name in extra):
+        return (
+            "it has low-rank adapters: give its --lora-rank, or merge them by "
+            "python -m fairseq_genext.weights.adapters"
+        )
     if lacks or extra:
         told = [f"it lacks {some(lacks)}"] * bool(lacks) + [f"it has {some(extra)}"] * bool(extra)
         return f"it holds another model: {', and '.join(told)}"

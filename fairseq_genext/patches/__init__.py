@@ -27,6 +27,7 @@ from fairseq_genext.patches import (  # noqa: F401
     python_interface,
     resuming,
     saving,
+    schedules,
     scoring,
     sharding,
     shards,

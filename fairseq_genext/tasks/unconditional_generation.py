@@ -10,6 +10,7 @@ import copy
 import dataclasses
 import functools
 import logging
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from fairseq.tasks.language_modeling import (
 from fairseq_genext.data.answers import AnswerDataset
 from fairseq_genext.data.noise_dataset import NoiseDataset
 from fairseq_genext.data.oracle import OracleLSTM
-from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.errors import UsageError
 from fairseq_genext.modules.document_generator import DocumentGenerator
 from fairseq_genext.modules.forced_sampling import ForcedSampling
 from fairseq_genext.modules.prompts import continued, limits
@@ -195,7 +196,11 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
                 self.target_dictionary, args.sampling_topk, args.sampling_topp
             )
         if self.args.repetition_penalty != 1:
-            require_positive(self.args, "repetition_penalty")
+            if not 0 < self.args.repetition_penalty < math.inf:
+                raise UsageError(
+                    f"--repetition-penalty is {self.args.repetition_penalty}; it must be a number "
+                    "greater than 0"
+                )
             if not isinstance(generator, SamplingGenerator) or not generator.samples_alone():
                 raise UsageError(
                     "--repetition-penalty works with --sampling --beam 1, one model of this plugin "

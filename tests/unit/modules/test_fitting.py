@@ -1,10 +1,12 @@
 """Flags by which weights of the same shapes would compute something else."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
+from small_models import LANGUAGE_MODELS, initialised
 
-from fairseq_genext.modules.fitting import other_functions
+from fairseq_genext.modules.fitting import misfit, other_functions
 
 
 @pytest.mark.parametrize(
@@ -21,3 +23,11 @@ from fairseq_genext.modules.fitting import other_functions
 def test_flags_that_change_what_weights_compute(held, wanted, differs):
     told = other_functions(SimpleNamespace(**held), wanted)
     assert told is None if differs is None else f"trained with --{differs} " in told
+
+
+def test_adapters_that_the_model_lacks(dictionary):
+    config = LANGUAGE_MODELS["gpt_doc"]
+    adapted = initialised(dataclasses.replace(config, lora_rank=2), dictionary)
+    assert "merge them by python -m fairseq_genext.weights.adapters" in misfit(
+        initialised(config, dictionary), adapted.state_dict()
+    )
