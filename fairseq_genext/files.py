@@ -49,8 +49,10 @@ def read_lines(path: str | Path, at_least: int = 1) -> list[str]:
     """
     path = Path(path)
     typed = str(path) == "-"
-    if not typed and not path.is_file():
+    if not typed and not path.exists():
         raise UsageError(f"{path} does not exist")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a file")
     try:
         if typed:
             opened = open_text(sys.stdin.fileno(), closefd=False)

@@ -48,20 +48,20 @@ def peak_flops(device: str, precision: str) -> float | None:
     return None
 
 
-def multiplied_parameters(decoder: nn.Module) -> int:
-    """Elements of the matrices that every token is multiplied with.
+def multiplied_parameters(decoder: nn.Module) -> list[nn.Parameter]:
+    """The matrices that every token is multiplied with.
 
     Embeddings are looked up, not multiplied, except where they are the output layer too.
     """
     tables = {id(part) for part in decoder.modules() if isinstance(part, nn.Embedding)}
     matrices = {
-        id(weight): weight.numel()
+        id(weight): weight
         for part in decoder.modules()
         if id(part) not in tables
         for weight in part.parameters(recurse=False)
         if weight.dim() > 1
     }
-    return sum(matrices.values())
+    return list(matrices.values())
 
 
 def attention_width(decoder: nn.Module) -> int:
@@ -75,5 +75,10 @@ def flops_per_token(decoder: nn.Module, length: float) -> float:
     """Operations of an update for each token of texts of a length, forward and backward.
 
     6 N + 12 L Q T: N multiplied parameters, L layers whose heads are Q wide together, T tokens.
+    One that stays as it is (LoRA) has no gradient and counts 4 times.
     """
-    return 6 * multiplied_parameters(decoder) + 12 * attention_width(decoder) * length
+    products = sum(
+        (6 if weight.requires_grad else 4) * weight.numel()
+        for weight in multiplied_parameters(decoder)
+    )
+    return products + 12 * attention_width(decoder) * length

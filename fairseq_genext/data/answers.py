@@ -44,8 +44,8 @@ class AnswerDataset(BaseWrapperDataset):
     def collater(self, samples: list[dict]) -> dict:
         """fairseq's batch, with padding for the targets of prompts.
 
-        ``ntokens`` counts targets; ``start_indices`` ``(batch,)`` has each answer's place, which
-        fairseq-eval-lm reads.
+        ``ntokens`` counts targets, ``tokens_read`` those of the prompts too; ``start_indices``
+        ``(batch,)`` has each answer's place, which fairseq-eval-lm reads.
         """
         batch = self.dataset.collater(samples)
         if not batch:
@@ -54,8 +54,13 @@ class AnswerDataset(BaseWrapperDataset):
         target = batch["target"]
         places = torch.arange(target.size(1))
         target = target.masked_fill(places < starts.unsqueeze(1), self.pad)
-        ntokens = int(target.ne(self.pad).sum())
-        return {**batch, "target": target, "ntokens": ntokens, "start_indices": starts}
+        return {
+            **batch,
+            "target": target,
+            "ntokens": int(target.ne(self.pad).sum()),
+            "tokens_read": batch["ntokens"],
+            "start_indices": starts,
+        }
 
 
 def answer_starts(sources: Tensor, separator: int) -> Tensor:

@@ -67,8 +67,9 @@ def score(scorer: ScoringLM, texts: list[str]) -> list[dict]:
     Raises:
         UsageError: a sentence is longer than the model can read.
     """
-    costs, lengths = scorer.nll(texts)
-    unknown = [int(scorer.encode(text).eq(scorer.dictionary.unk()).sum()) for text in texts]
+    encoded = [scorer.encode(text) for text in texts]
+    costs, lengths = scorer.costs(encoded), list(map(len, encoded))
+    unknown = [int(tokens.eq(scorer.dictionary.unk()).sum()) for tokens in encoded]
     rows = [
         {"line": number, **figures(*measured, [text])}
         for number, (*measured, text) in enumerate(
@@ -85,17 +86,25 @@ def main() -> None:
     parser.add_argument("text", help="a sentence a line; - is standard input")
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--data", help="folder of its dict.txt (default: what it was trained on)")
-    parser.add_argument(
+    cut = parser.add_mutually_exclusive_group()
+    cut.add_argument(
         "--sentencepiece-model",
         help="cuts the text as the training text was; without, it is split at blanks",
+    )
+    cut.add_argument(
+        "--gpt2-encoding",
+        metavar="FOLDER",
+        help="likewise, of encoder.json and vocab.bpe (weights.huggingface)",
     )
     parser.add_argument("--format", choices=("tsv", "json"), default="tsv", help="json: one a line")
     parser.add_argument("--seed", type=int, default=1, help="of a generator's noise")
     parser.add_argument("--output", type=Path, help="file to write in place of standard output")
     args = parser.parse_args()
     require_checkpoint(args.checkpoint)
-    texts = list(map(plain_blanks, read_lines(args.text)))
-    scorer = ScoringLM(args.checkpoint, args.data, args.sentencepiece_model)
+    # White space is a part of what GPT-2's encoding reads.
+    texts = list(map(str if args.gpt2_encoding else plain_blanks, read_lines(args.text)))
+    pieces = args.gpt2_encoding or args.sentencepiece_model
+    scorer = ScoringLM(args.checkpoint, args.data, pieces)
     utils.set_torch_seed(args.seed)
     rows = score(scorer, texts)
     if unknown := rows[-1]["unknown"]:

@@ -44,12 +44,14 @@ def load_weights(player: nn.Module, path: str, task) -> None:
     if not any(name.startswith(OUTPUT) for name in own):
         trained = {name: trained[name] for name in trained if not name.startswith(OUTPUT)}
 
-    problem = misfit(player, trained)
+    # A language model and a GAN call them differently.
+    heads = {part.num_heads for part in player.modules() if hasattr(part, "num_heads")}
+    flags = {
+        name: number for name in ("decoder_attention_heads", "generator_heads") for number in heads
+    }
     if settings := getattr(player, "settings", None):  # of a GPT
-        flags = {
-            "decoder_attention_heads": settings.num_heads, "activation_fn": settings.activation,
-        }  # fmt: skip
-        problem = problem or other_functions(state["cfg"].model, flags)
+        flags["activation_fn"] = settings.activation
+    problem = misfit(player, trained) or other_functions(state["cfg"].model, flags)
     if problem:
         raise ValueError(problem)
     player.load_state_dict(trained)

@@ -10,7 +10,10 @@ from torch import nn
 from fairseq_genext.errors import flag, some
 
 # Flags of models that change what they compute, and no tensor's shape.
-FUNCTIONS = re.compile(r"activation_fn|_heads$|normali|^positions$|_cell$")
+FUNCTIONS = re.compile(
+    r"activation_fn|_heads$|normali|^positions$|_cell$|^lora_alpha$|^reverse_source$"
+    r"|^no_timing_signal$|^no_scale_embedding$|^no_token_positional_embeddings$"
+)
 
 
 def shape(tensor: torch.Tensor) -> str:
@@ -28,6 +31,11 @@ def misfit(model: nn.Module, held: dict) -> str | None:
     own = model.state_dict()
     lacks = [name for name in own if name not in held]
     extra = [name for name in held if name not in own]
+    if any(name.endswith(".lora_a") for name in extra):
+        return (
+            "it has low-rank adapters: give its --lora-rank, or merge them by "
+            "python -m fairseq_genext.weights.adapters"
+        )
     if lacks or extra:
         told = [f"it lacks {some(lacks)}"] * bool(lacks) + [f"it has {some(extra)}"] * bool(extra)
         return f"it holds another model: {', and '.join(told)}"
@@ -51,7 +59,17 @@ def misfit(model: nn.Module, held: dict) -> str | None:
             f"it holds a model of another size: {name} is {shape(held[name])}, here "
             f"{shape(own[name])}" + f" ({len(other)} tensors differ)" * (len(other) > 1)
         )
-    return other_numbers(model, held)
+    return other_numbers(model, held) or two_for_one(model, held)
+
+
+def two_for_one(model: nn.Module, held: dict) -> str | None:
+    """Which two tensors of a checkpoint are one of a model, into which the last would be loaded."""
+    first: dict[int, str] = {}
+    for name, param in model.named_parameters(remove_duplicate=False):
+        other = first.setdefault(id(param), name)
+        if other != name and {other, name} <= held.keys() and not held[other].equal(held[name]):
+            return f"its {other} and {name} differ, and here they are tied"
+    return None
 
 
 def other_numbers(model: nn.Module, held: dict) -> str | None:
@@ -74,6 +92,8 @@ def other_functions(held, wanted: Mapping) -> str | None:
         wanted: flags of the model that they are to be loaded into.
     """
     for name in filter(FUNCTIONS.search, wanted):
+        if name == "lora_alpha" and getattr(held, "lora_rank", 0) == 0:
+            continue  # it has no adapters
         before, now = getattr(held, name, None), wanted[name]
         if None not in (before, now) and before != now:
             return f"it was trained with {flag(name)} {before}, and here it is {now}"

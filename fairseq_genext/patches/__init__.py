@@ -29,6 +29,7 @@ from fairseq_genext.patches import (  # noqa: F401
     residual,
     resuming,
     saving,
+    schedules,
     scoring,
     sharding,
     shards,

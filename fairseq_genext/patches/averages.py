@@ -58,6 +58,14 @@ def step_shared_weights_once(step, self, new_model, updates=None) -> None:
     step(self, SimpleNamespace(state_dict=lambda: once), updates)
 
 
+@patch(EMA, "step")
+def step_by_the_number_of_updates(step, self, new_model, updates=None) -> None:
+    """With ``--ema-update-freq`` fairseq counts from where training went on."""
+    if updates is not None:
+        self.update_freq_counter = (updates - 1) % self.config.ema_update_freq
+    step(self, new_model, updates)
+
+
 @contextmanager
 def begun_by_loading(trainer: Trainer, path: str) -> Iterator[None]:
     """While a checkpoint without an average is loaded, after which one begins from its weights.

@@ -12,7 +12,8 @@ def mark_embeddings(build, self) -> None:
     hands on to copies in 32 bits. Its own composite optimizer reads that name as well."""
     muon = getattr(self.cfg.optimizer, "_name", None) == "muon"
     for name, module in self.model.named_modules() if muon else ():
-        output = name.endswith("output_projection") and isinstance(module, nn.Linear)
+        # fc_out is that of fairseq's recurrent decoders.
+        output = name.endswith(("output_projection", "fc_out")) and isinstance(module, nn.Linear)
         if output or isinstance(module, nn.Embedding):
             module.weight.param_group = "embedding"
     build(self)

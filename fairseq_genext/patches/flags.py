@@ -94,6 +94,22 @@ def check_training(cfg: DictConfig) -> None:
         raise UsageError("--fp16 needs a GPU; a CPU trains with --bf16, or without either")
     if cfg.ema.ema_decay > 1:
         raise UsageError(f"--ema-decay is {cfg.ema.ema_decay}; it must be at most 1")
+    processes = cfg.distributed_training
+    if (
+        cfg.ema.store_ema
+        and processes.ddp_backend == "fully_sharded"
+        and processes.distributed_world_size > 1
+    ):
+        raise UsageError(
+            "--store-ema averages whole weights, of which a process of --ddp-backend fully_sharded "
+            "has a share: choose pytorch_ddp or legacy_ddp"
+        )
+
+
+def check_samples(cfg) -> None:
+    """Raises UsageError where a command reads data and is asked for samples from nothing."""
+    if getattr(getattr(cfg, "task", cfg), "num_samples", 0) > 0:
+        raise UsageError("--num-samples is for fairseq-generate: leave it out")
 
 
 def check_generation(cfg) -> None:
@@ -152,8 +168,10 @@ def check_generation(cfg) -> None:
         )
     if cfg.sampling_topp > 0 and cfg.sampling_topk > 0:
         raise UsageError("--sampling-topk and --sampling-topp: fairseq takes one of them alone")
-    if not (cfg.sampling_topp <= 1):
-        raise UsageError(f"--sampling-topp is {cfg.sampling_topp}; it must be at most 1")
+    if not (cfg.sampling_topp <= 1 and cfg.sampling_topp != 0):
+        raise UsageError(
+            f"--sampling-topp is {cfg.sampling_topp}; it must be greater than 0 and at most 1"
+        )
     if cfg.beam > 1:
         logger.info(f"all {cfg.beam} samples of an input are written, the most probable first")
 
@@ -207,11 +225,11 @@ def check_pairs(args: Namespace) -> None:
 
 CHECKS = {
     "preprocess": [check_pairs],
-    "train": [check_settings, check_training],
+    "train": [check_settings, check_training, check_samples],
     "generate": [check_path, check_settings, check_generation, check_constraints],
-    "interactive": [check_path, check_settings, check_generation],
-    "validate": [check_path, check_settings],
-    "eval_lm": [check_path, check_settings, check_window],
+    "interactive": [check_path, check_settings, check_generation, check_samples],
+    "validate": [check_path, check_settings, check_samples],
+    "eval_lm": [check_path, check_settings, check_window, check_samples],
 }
 
 
@@ -246,7 +264,7 @@ UNFIT = (
 
 
 def built(build: Callable, *args, **kwargs):
-    """A task, model, criterion, optimizer, tokenizer or bpe.
+    """A task, model, criterion, optimizer, schedule, tokenizer or bpe.
 
     Raises:
         UsageError: in place of what its constructor raises of a value that it cannot take.
@@ -255,13 +273,18 @@ def built(build: Callable, *args, **kwargs):
         return build(*args, **kwargs)
     except UNFIT as error:
         raise UsageError(
-            f"a flag of the task, model, criterion, optimizer, tokenizer or bpe does not fit: "
-            f"{reason(error)}"
+            f"a flag of the task, model, criterion, optimizer, schedule of the learning rate, "
+            f"tokenizer or bpe does not fit: {reason(error)}"
         ) from error
+    except Exception as error:
+        if type(error) is not Exception:  # which fairseq raises of flags as well
+            raise
+        raise UsageError(" ".join(str(error).split())) from error
 
 
 patch(tasks, "setup_task")(built)
 patch(optim, "build_optimizer")(built)
+patch(optim.lr_scheduler, "build_lr_scheduler")(built)
 # TranslationTask makes the tokenizer of --eval-bleu after the model.
 for _task in (FairseqTask, LegacyFairseqTask, TranslationTask):
     patch(_task, "build_model")(built)

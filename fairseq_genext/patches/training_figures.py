@@ -53,6 +53,8 @@ def count_bytes_of_training(step, self, sample, model, criterion, *args, **kwarg
     """Its third result is what the batch logs."""
     done = step(self, sample, model, criterion, *args, **kwargs)
     count_bytes(self, sample, criterion, done[2])
+    if "tokens_read" in sample:
+        done[2]["tokens_read"] = sample["tokens_read"]
     return done
 
 
@@ -121,9 +123,9 @@ def log_utilisation(log_stats, self, logging_outputs, sample_size, grad_norm=Non
     if not hasattr(self, "seconds_at_peak"):  # before a clock starts
         self.seconds_at_peak = utilisation_of(self)
     logged = log_stats(self, logging_outputs, sample_size, grad_norm)
-    tokens, texts = (
-        sum(log.get(name, 0) for log in logging_outputs) for name in ("ntokens", "nsentences")
-    )
+    # Of prompts and answers (--loss-on) the answers alone are targets.
+    tokens = sum(log.get("tokens_read", log.get("ntokens", 0)) for log in logging_outputs)
+    texts = sum(log.get("nsentences", 0) for log in logging_outputs)
     if grad_norm is not None and self.seconds_at_peak is not None and tokens > 0:
         seconds = float(self.seconds_at_peak(tokens, texts))
         metrics.log_speed("mfu", seconds, priority=95, round=4)

@@ -12,7 +12,7 @@ from fairseq.trainer import Trainer
 from omegaconf import OmegaConf
 
 from fairseq_genext.errors import UsageError, reason
-from fairseq_genext.modules.fitting import misfit, other_functions, other_numbers
+from fairseq_genext.modules.fitting import misfit, other_functions, other_numbers, two_for_one
 from fairseq_genext.patches.averages import begun_by_loading
 from fairseq_genext.patches.checkpoints import architecture, require_known
 from fairseq_genext.patches.dictionaries import require_same_dictionaries
@@ -27,16 +27,17 @@ OF_EVERY_NUMBER = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer")
 
 @patch(BaseFairseqModel, "load_state_dict")
 def name_misfits(load, self, state_dict, *args, **kwargs):
-    """torch lists every tensor that does not fit, and takes complex numbers for real ones.
+    """torch lists every tensor that does not fit, takes complex numbers for real ones,
+    and of two tensors for one that is tied the last.
 
     Raises:
-        ValueError: in one line; also where a tensor holds another kind of numbers.
+        ValueError: in one line; also where a tensor holds another kind of numbers, or is two.
     """
     try:
         loaded = load(self, state_dict, *args, **kwargs)
     except RuntimeError as error:
         raise ValueError(misfit(self, state_dict) or reason(error)) from None
-    if problem := other_numbers(self, state_dict):
+    if problem := other_numbers(self, state_dict) or two_for_one(self, state_dict):
         raise ValueError(problem)
     return loaded
 

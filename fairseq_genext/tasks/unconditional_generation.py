@@ -10,6 +10,7 @@ import copy
 import dataclasses
 import functools
 import logging
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -225,7 +226,11 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             kwargs["seq_gen_cls"] = ResamplingGenerator
         generator = super().build_generator(models, args, *others, **kwargs)
         if self.args.repetition_penalty != 1:
-            require_positive(self.args, "repetition_penalty")
+            if not 0 < self.args.repetition_penalty < math.inf:
+                raise UsageError(
+                    f"--repetition-penalty is {self.args.repetition_penalty}; it must be a number "
+                    "greater than 0"
+                )
             if not isinstance(generator, SamplingGenerator) or not generator.samples_alone():
                 raise UsageError(
                     "--repetition-penalty works with --sampling --beam 1, one model of this plugin "

@@ -122,12 +122,11 @@ def average(inputs: list[str], output: str, ema: bool = False) -> None:
     """
     if Path(output).resolve() in [Path(path).resolve() for path in inputs]:
         raise UsageError(f"--output {output} is one of the inputs: name a new file")
-    first = state = checkpoint.read(inputs[0])
+    first = checkpoint.read(inputs[0])
     sums: dict[str, Tensor] = {}
     for path in inputs:
-        if path != inputs[0]:
-            state = checkpoint.read(path)
-            require_same_model(path, state, inputs[0], first)
+        state = first if path == inputs[0] else checkpoint.read(path)
+        require_same_model(path, state, inputs[0], first)
         weights = running_average(path, state) if ema else state["model"]
         for name, weight in weights.items():
             if weight.is_floating_point():

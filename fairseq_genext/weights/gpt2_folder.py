@@ -7,13 +7,20 @@ from torch import Tensor
 
 from fairseq_genext.errors import UsageError, reason, some
 from fairseq_genext.files import read_json, read_lines
+from fairseq_genext.patches.gpt2_bpe import ADDED
 from fairseq_genext.weights.gpt2 import names
 
 logger = logging.getLogger(__name__)
 
+# activation_function in config.json, and what --activation-fn of gpt_doc calls it. Of several names
+# of one function `to` writes the first.
+ACTIVATIONS = {
+    "gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "gelu_fast": "gelu", "gelu_accurate": "gelu",
+    "gelu": "gelu_exact", "gelu_python": "gelu_exact", "relu2": "relu2",
+}  # fmt: skip
 # Entries of config.json, and the values that gpt_doc has; the first is the default.
 SAME = {
-    "activation_function": ("gelu_new", "gelu_pytorch_tanh"),  # two names of one function
+    "activation_function": tuple(ACTIVATIONS),
     "layer_norm_epsilon": (1e-5,),
     "scale_attn_weights": (True,),
     "scale_attn_by_inverse_layer_idx": (False,),
@@ -53,7 +60,7 @@ def read_config(folder: Path) -> dict:
             f"{path} is of a model of type {config.get('model_type')!r}; gpt2 alone is converted"
         )
     for name, known in SAME.items():
-        if config.get(name, known[0]) not in known:
+        if config.setdefault(name, known[0]) not in known:
             raise UsageError(
                 f"{path}: {name} is {config[name]!r}; gpt_doc has {' or '.join(map(repr, known))}"
             )
@@ -123,8 +130,31 @@ def read_weights(folder: Path, config: dict) -> dict[str, Tensor]:
     return held
 
 
-def read_tokenizer(folder: Path, entries: int) -> tuple[dict[str, int], list[str]]:
-    """Tokens with their ids, and merges, of GPT-2's byte-pair encoding.
+def require_byte_level(path: Path, described: dict) -> None:
+    """Warns of a tokenizer.json that puts a blank before a text.
+
+    Raises:
+        UsageError: it cuts text otherwise than GPT-2's encoding.
+    """
+    model, cut = described["model"], described.get("pre_tokenizer") or {}
+    if model.get("type") != "BPE" or cut.get("type") != "ByteLevel":
+        raise UsageError(
+            f"{path} is of another kind ({model.get('type')}, {cut.get('type')}); GPT-2's "
+            "byte-pair encoding (BPE, ByteLevel) alone is converted"
+        )
+    others = {
+        "normalizer": described.get("normalizer"),
+        "use_regex": not cut.get("use_regex", True),
+        **{name: model.get(name) for name in ("ignore_merges", "dropout", "end_of_word_suffix")},
+    }
+    if differ := [name for name, value in others.items() if value]:
+        raise UsageError(f"{path} has another {some(differ)} than GPT-2's byte-pair encoding")
+    if cut.get("add_prefix_space"):
+        logger.warning(f"{path} puts a blank before a text, and fairseq does not: put it there")
+
+
+def read_tokenizer(folder: Path, entries: int) -> tuple[dict[str, int], list[str], dict[str, int]]:
+    """Tokens with their ids, merges, and those tokens that are found before any byte is merged.
 
     Args:
         folder: of vocab.json and merges.txt, or of tokenizer.json.
@@ -133,37 +163,37 @@ def read_tokenizer(folder: Path, entries: int) -> tuple[dict[str, int], list[str
     Raises:
         UsageError: there is none, or another kind of tokenizer.
     """
-    added = {}
-    path = folder / "vocab.json"
-    if path.exists() and (folder / "merges.txt").exists():
-        vocabulary, merges = read_json(path), read_lines(folder / "merges.txt", at_least=0)
-        if merges and merges[0].startswith("#version"):
-            del merges[0]
-        if (folder / "added_tokens.json").exists():
-            added = read_json(folder / "added_tokens.json")
-    elif (folder / "tokenizer.json").exists():
-        path = folder / "tokenizer.json"
+    path, described = folder / "tokenizer.json", {}
+    if path.exists():
         described = read_json(path, model=dict)
-        model, cut = described["model"], described.get("pre_tokenizer") or {}
-        if model.get("type") != "BPE" or cut.get("type") != "ByteLevel":
+        require_byte_level(path, described)
+    try:
+        added = {token["content"]: token["id"] for token in described.get("added_tokens", [])}
+        if (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
+            path = folder / "vocab.json"
+            vocabulary, merges = read_json(path), read_lines(folder / "merges.txt", at_least=0)
+            if merges and merges[0].startswith("#version"):
+                del merges[0]
+        elif described:
+            vocabulary = dict(described["model"]["vocab"])
+            merges = [
+                pair if isinstance(pair, str) else " ".join(pair)
+                for pair in described["model"]["merges"]
+            ]
+        else:
+            other = sorted(file.name for file in folder.glob("*.model"))
             raise UsageError(
-                f"{path} is of another kind ({model.get('type')}, {cut.get('type')}); GPT-2's "
-                "byte-pair encoding (BPE, ByteLevel) alone is converted"
+                f"{folder} has no vocab.json with merges.txt and no tokenizer.json"
+                + f"; {some(other)} is no tokenizer of GPT-2's" * bool(other)
             )
-        if cut.get("add_prefix_space"):
-            logger.warning(f"{path} puts a blank before a text, and fairseq does not: put it there")
-        try:
-            vocabulary = dict(model["vocab"])
-            merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
-            added = {token["content"]: token["id"] for token in described.get("added_tokens", [])}
-        except (KeyError, TypeError, ValueError) as error:
-            raise UsageError(f"{path} is not as tokenizers writes it: {reason(error)}") from None
-    else:
-        other = sorted(file.name for file in folder.glob("*.model"))
-        raise UsageError(
-            f"{folder} has no vocab.json with merges.txt and no tokenizer.json"
-            + f"; {some(other)} is no tokenizer of GPT-2's" * bool(other)
-        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{path} is not as tokenizers writes it: {reason(error)}") from None
+    if (folder / ADDED).exists():
+        added |= read_json(folder / ADDED)
+    beyond = [t for t, number in added.items() if isinstance(number, int) and number >= entries]
+    if beyond:
+        logger.warning(f"{folder} has no weights for its added tokens {some(beyond)}: left out")
+    added = {token: number for token, number in added.items() if token not in beyond}
     vocabulary = {**vocabulary, **added}
     ids = set()
     for token, number in vocabulary.items():
@@ -178,7 +208,7 @@ def read_tokenizer(folder: Path, entries: int) -> tuple[dict[str, int], list[str
         parts = pair.split(" ")
         if len(parts) != 2 or "".join(parts) not in vocabulary:
             raise UsageError(f"{path}: {pair!r} is no merge of two tokens to a third")
-    return vocabulary, merges
+    return vocabulary, merges, added
 
 
 def end_of_text(config: dict, vocabulary: dict[str, int], folder: Path) -> int:

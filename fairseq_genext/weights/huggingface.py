@@ -43,11 +43,13 @@ from fairseq_genext.evaluation import command
 from fairseq_genext.files import read_json, read_lines, write_lines, write_whole
 from fairseq_genext.models.gpt_doc import GPTDocConfig
 from fairseq_genext.patches.checkpoints import architecture
+from fairseq_genext.patches.gpt2_bpe import ADDED
 from fairseq_genext.tasks.unconditional_generation import UnconditionalGenerationConfig
 from fairseq_genext.weights import checkpoint
 from fairseq_genext.weights.adapters import without_adapters
 from fairseq_genext.weights.gpt2 import from_huggingface, to_huggingface
 from fairseq_genext.weights.gpt2_folder import (
+    ACTIVATIONS,
     END,
     SAME,
     SIZES,
@@ -70,7 +72,7 @@ TAKEN = {
 }  # fmt: skip
 KEPT = (
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
-    "special_tokens_map.json", "added_tokens.json",
+    "special_tokens_map.json", ADDED,
 )  # fmt: skip
 
 
@@ -120,12 +122,12 @@ def convert_from(source: str, output: str) -> None:
     weights = read_weights(folder, config)
     own_words = (folder / "dict.txt").exists()
     if not own_words:
-        vocabulary, merges = read_tokenizer(folder, config["vocab_size"])
+        vocabulary, merges, added = read_tokenizer(folder, config["vocab_size"])
         end = end_of_text(config, vocabulary, folder)
     with _whole_folder(output) as part:
         target = Path(output).absolute()
         for name in KEPT:
-            if (folder / name).exists():
+            if name != ADDED and (folder / name).exists():
                 shutil.copyfile(folder / name, part / name)
         encoding = None
         if own_words:
@@ -136,6 +138,9 @@ def convert_from(source: str, output: str) -> None:
             # fairseq reads the first in the locale's encoding, so it is ASCII.
             write_whole(part / "encoder.json", json.dumps(vocabulary))
             write_lines(part / "vocab.bpe", ["#version: 0.2", *merges])
+            # The end of a text is no part of one: <|endoftext|> in it is cut as other words.
+            if added := {token: number for token, number in added.items() if number != end}:
+                write_whole(part / ADDED, json.dumps(added))
             encoding = gpt2_encoding(target)
         sizes = {size: config[name] for name, (size, _) in SIZES.items()}
         untied = {"untie_embeddings": True} if "lm_head.weight" in weights else {}
@@ -143,6 +148,7 @@ def convert_from(source: str, output: str) -> None:
             _name="gpt_doc",
             decoder_ffn_embed_dim=config.get("n_inner") or 0,
             dropout=config["resid_pdrop"],
+            activation_fn=ACTIVATIONS[config["activation_function"]],
             words_only=not own_words,
             **sizes,
             **untied,
@@ -201,7 +207,8 @@ def require_gpt2(path: str, model) -> None:
     """Raises UsageError unless a gpt_doc's flags are those of a GPT-2."""
     for name, default in vars(GPTDocConfig()).items():
         value = model.get(name, default)
-        if name not in TAKEN and value != default:
+        known = value == default or (name == "activation_fn" and value in ACTIVATIONS.values())
+        if name not in TAKEN and not known:
             raise UsageError(f"{path} has {flag(name)} {value}, which GPT-2 has not")
 
 
@@ -244,6 +251,9 @@ def convert_to(path: str, output: str, data: str | None = None) -> None:
     config = read_json(folder / "config.json") if (folder / "config.json").exists() else {}
     ffn = model.decoder_ffn_embed_dim or 4 * model.decoder_embed_dim
     config.pop("dtype", None)  # a newer name of torch_dtype
+    if ACTIVATIONS.get(config.get("activation_function")) != model.activation_fn:
+        names = [name for name, ours in ACTIVATIONS.items() if ours == model.activation_fn]
+        config["activation_function"] = names[0]
     if config.get("resid_pdrop") != model.dropout:
         config |= dict.fromkeys(DROPOUTS, model.dropout)
     config = {

@@ -81,8 +81,15 @@ def following(cfg: DictConfig, data: str, side: str) -> dict[str, int]:
 
 
 def common(old: Dictionary, new: Dictionary) -> Tensor:
-    """Ids in the old and in the new dictionary of the words that both have: ``(2, words)``."""
-    pairs = [(old.indices[word], new.indices[word]) for word in new.symbols if word in old.indices]
+    """Ids in the old and in the new dictionary of the words that both have: ``(2, words)``.
+
+    Special entries have fixed ids, whatever ``#fairseq:overwrite`` makes of their names.
+    """
+    pairs = [
+        (number if number < old.nspecial else old.indices[word], number)
+        for number, word in enumerate(new.symbols)
+        if number < old.nspecial or word in old.indices
+    ]
     return torch.tensor(pairs).T
 
 

@@ -125,6 +125,10 @@ TENSORS = {
     "fewer words": (entry("model", WEIGHT, value=lambda weight: weight[:-3]), "a dictionary of "),
     "integers": (entry("model", WEIGHT, value=lambda weight: weight.long()), "type torch.int64"),
     "no tensor": (entry("model", WEIGHT, value=lambda _: "weight"), "should be tensors are none"),
+    "two for a tied one": (
+        entry("model", WEIGHT, value=lambda weight: weight + 1),
+        "output_projection.weight differ, and here they are tied",
+    ),
 }
 MODELS = {
     "unknown architecture": (entry("cfg", "model", "_name", value="gpt9"), "architecture gpt9"),

@@ -10,6 +10,7 @@ import torch
 from architectures import ARCHITECTURES, FAIRSEQ_LM
 from commands import run
 from fairseq import checkpoint_utils
+from fairseq.data import Dictionary
 from untrained import write_untrained
 
 from fairseq_genext.errors import UsageError
@@ -65,6 +66,14 @@ def test_mean_of_the_last_two(flag, names, trained, monkeypatch):
     assert words[0].data_ptr() == words[1].data_ptr() and not words[0].equal(
         one["decoder.embed_tokens.weight"]
     )
+
+
+def test_one_checkpoint_twice(trained):
+    first, second = (str(trained / "gpt" / f"checkpoint{number}.pt") for number in (1, 2))
+    average.average([first, second, first], str(trained / "twice.pt"))
+    held = [read(path)["model"] for path in (first, second, trained / "twice.pt")]
+    for name, weight in held[2].items():
+        torch.testing.assert_close(weight, (2 * held[0][name] + held[1][name]) / 3)
 
 
 def test_adapters_are_trained_alone_and_merged(trained, monkeypatch):
@@ -273,6 +282,14 @@ def test_another_vocabulary(elsewhere, monkeypatch, capsys):
         folder=elsewhere, expect=1,
     )  # fmt: skip
     assert "weights.vocabulary" in refused.stderr.splitlines()[-1]
+
+
+def test_special_entries_have_places_of_their_own(tmp_path):
+    """Though a word of the text is called as one of them."""
+    (tmp_path / "dict.txt").write_text("a 1\n</s> 1 #fairseq:overwrite\nb 1\n")
+    (tmp_path / "new.txt").write_text("b 1\na 1\nc 1\n")
+    old, new = (Dictionary.load(str(tmp_path / name)) for name in ("dict.txt", "new.txt"))
+    assert vocabulary.common(old, new).tolist() == [[0, 1, 2, 3, 6, 4], [0, 1, 2, 3, 4, 5]]
 
 
 def test_a_gpt_doc_with_words_of_its_own_to_hugging_face(trained, caplog):

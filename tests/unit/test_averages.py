@@ -42,6 +42,23 @@ def test_tied_weights_move_once(kind, exact):
     assert average.get_model()[0].weight.eq(2.0).all()
 
 
+def test_every_third_update_whenever_training_goes_on():
+    model = torch.nn.Linear(1, 1, bias=False)
+    config = EMAConfig(store_ema=True, ema_decay=0.5, ema_update_freq=3)
+    averages = [EMA(model, config)]
+    moved = []
+    for update in range(1, 10):
+        if update == 5:  # fairseq makes a new one, and loads the average
+            averages.append(EMA(averages[0].get_model(), config))
+        with torch.no_grad():
+            model.weight.add_(1.0)
+        before = averages[-1].get_model().weight.item()
+        averages[-1].step(model, updates=update)
+        if averages[-1].get_model().weight.item() != before:
+            moved.append(update)
+    assert moved == [3, 6, 9]
+
+
 @pytest.mark.parametrize(
     ("state", "says"),
     [

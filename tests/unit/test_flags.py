@@ -3,9 +3,17 @@
 import pytest
 from command_line import parsed
 from fairseq.dataclass.configs import GenerationConfig
+from omegaconf import OmegaConf
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.patches.flags import LEAST, check_generation, check_settings, check_training
+from fairseq_genext.patches.flags import (
+    CHECKS,
+    LEAST,
+    check_generation,
+    check_samples,
+    check_settings,
+    check_training,
+)
 
 DATA = ("nowhere", "--task", "language_modeling", "--arch", "transformer_lm", "--batch-size", 8)
 
@@ -24,6 +32,7 @@ DATA = ("nowhere", "--task", "language_modeling", "--arch", "transformer_lm", "-
         ({"sampling_topk": 3}, "--sampling-topk needs --sampling"),
         ({"sampling": True}, "give --beam 1 for one sample, or --nbest 5 for all"),
         ({"sampling": True, "beam": 1, "sampling_topp": 1.5}, "--sampling-topp is 1.5"),
+        ({"sampling": True, "beam": 1, "sampling_topp": 0.0}, "--sampling-topp is 0.0"),
         (
             {"sampling": True, "beam": 1, "sampling_topp": 0.5, "sampling_topk": 3},
             "fairseq takes one of them alone",
@@ -39,6 +48,22 @@ def test_generation(flags, says):
 def test_generation_that_is_right():
     for flags in ({}, {"sampling": True, "beam": 1}, {"beam": 3, "nbest": 3, "sampling": True}):
         check_generation(GenerationConfig(**flags))
+
+
+def test_samples_are_generated_alone():
+    asked = OmegaConf.create({"task": {"num_samples": 3}})
+    with pytest.raises(UsageError, match="--num-samples is for fairseq-generate"):
+        check_samples(asked)
+    check_samples(OmegaConf.create({"task": {}}))
+    of = {command for command, checks in CHECKS.items() if check_samples in checks}
+    assert of == CHECKS.keys() - {"preprocess", "generate"}
+
+
+def test_averages_of_shares():
+    flags = ("--store-ema", "--ddp-backend", "fully_sharded", "--distributed-world-size")
+    check_training(parsed(*DATA, *flags, 1))
+    with pytest.raises(UsageError, match="--store-ema averages whole weights"):
+        check_training(parsed(*DATA, *flags, 2))
 
 
 def test_training():

@@ -3,8 +3,10 @@
 import argparse
 import gzip
 import io
+import os
 import subprocess
 import sys
+import threading
 
 import pytest
 from fairseq import options
@@ -28,6 +30,17 @@ def raw(tmp_path):
     path = tmp_path / "train.txt"
     path.write_bytes(RAW.encode())
     return path
+
+
+def test_what_is_no_plain_file(tmp_path):
+    """A pipe, as of a shell's <(command), is read; a folder is called one."""
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=("a b\nc\n",))
+    writer.start()
+    assert read_lines(tmp_path / "pipe") == ["a b", "c"]
+    writer.join()
+    with pytest.raises(UsageError, match="is a folder; name a file"):
+        read_lines(tmp_path)
 
 
 def test_lines_are_those_of_wc(raw, tmp_path):

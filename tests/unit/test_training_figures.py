@@ -31,6 +31,16 @@ def test_bits_per_byte(bytes_, told):
     assert dict(figures.get_smoothed_values()) == expected
 
 
+def test_prompts_are_work_too():
+    """With --loss-on the tokens that were read are more than the targets."""
+    trainer = SimpleNamespace(seconds_at_peak=lambda tokens, texts: tokens / texts)
+    batches = [{"ntokens": 3, "nsentences": 1}, {"ntokens": 2, "tokens_read": 9, "nsentences": 1}]
+    with metrics.aggregate(new_root=True) as figures:
+        for _ in range(2):  # the first starts a clock
+            training_figures.log_utilisation(lambda *args: {}, trainer, batches, 1, 1.0)
+        assert figures["mfu"].n == 6.0
+
+
 @pytest.mark.parametrize(
     ("flags", "matmul", "told"),
     [

@@ -45,6 +45,12 @@ def test_pairs_of_unequal_lines(corpus, tmp_path):
     assert not (tmp_path / "data").exists()
 
 
+def test_what_fairseq_raises_without_a_kind():
+    flags = ("--criterion", "adaptive_loss", *SMALL)
+    with pytest.raises(UsageError, match="Please use `--ddp-backend=legacy_ddp` instead"):
+        tasks.FairseqTask(None).build_criterion(parsed("nowhere", *LM, *flags).criterion)
+
+
 def test_mappings():
     for given in ("garbage", "[1]", "{"):
         with pytest.raises(UsageError, match=r"--optimizer-overrides is .* no mapping"):

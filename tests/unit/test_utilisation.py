@@ -1,5 +1,7 @@
 """Operations a token against counted ones, and the peaks of GPUs by their names."""
 
+import dataclasses
+
 import pytest
 import torch
 from fairseq.models.transformer_lm import TransformerLanguageModelConfig
@@ -29,6 +31,21 @@ def test_operations_of_a_token(dictionary, name):
     ):
         model.train()(tokens)
     assert 3 * counter.get_total_flops() == 32 * flops_per_token(model.decoder, 16)
+
+
+def test_weights_that_stay_have_no_gradient(dictionary):
+    """Of adapters alone; nothing flows back through the first layer that is adapted."""
+    config = dataclasses.replace(LANGUAGE_MODELS["gpt_doc"], lora_rank=2)
+    model = build(config, dictionary).train()
+    tokens = torch.randint(4, len(dictionary), (2, 16))
+    with (
+        FlopCounterMode(display=False) as counter,
+        torch.backends.mkldnn.flags(enabled=False),
+        sdpa_kernel(SDPBackend.MATH),
+    ):
+        model(tokens)[0].sum().backward()
+    first = 2 * (24 * 3 * 24 + 2 * 24)  # the product of its weights with a gradient, and of A
+    assert counter.get_total_flops() == 32 * (flops_per_token(model.decoder, 16) - first)
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,14 @@ of fairseq's, read from its checkpoint.
 Both depend on the tokens, so only scores over the same dictionary and pieces can be compared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from fairseq import utils
 from fairseq.data.data_utils import batch_by_size
+from fairseq.data.encoders.gpt2_bpe import GPT2BPE, GPT2BPEConfig
 from fairseq.data.monolingual_dataset import collate
 from fairseq.sequence_scorer import SequenceScorer
 from torch import Tensor
@@ -43,8 +45,8 @@ class ScoringLM:
     Args:
         path: fairseq checkpoint of a language model.
         data: folder of its ``dict.txt``; None for the one that it was trained on.
-        pieces: sentencepiece model that cut its training text; without one, text is split at
-            blanks.
+        pieces: sentencepiece model that cut its training text, or folder of GPT-2's encoder.json
+            and vocab.bpe; without, text is split at blanks.
 
     Raises:
         UsageError: a file is missing, or the checkpoint is no language model.
@@ -60,7 +62,7 @@ class ScoringLM:
         self.max_length = self.model.max_positions()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model.to(self.device)
-        self.cut = load(pieces) if pieces is not None else None
+        self.cut = cutter(pieces) if pieces is not None else str
 
     def encode(self, sentence: str) -> Tensor:
         """Token ids with an end of sentence, ``(length,)``.
@@ -68,8 +70,7 @@ class ScoringLM:
         Raises:
             UsageError: the sentence is longer than the model can read.
         """
-        line = sentence if self.cut is None else self.pieces(sentence)
-        tokens = self.dictionary.encode_line(line, add_if_not_exist=False).long()
+        tokens = self.dictionary.encode_line(self.cut(sentence), add_if_not_exist=False).long()
         if len(tokens) + self.marks_beginning > self.max_length:
             raise UsageError(
                 f"{self.path} reads at most {self.max_length} tokens, and a sentence has "
@@ -77,13 +78,13 @@ class ScoringLM:
             )
         return tokens
 
-    def pieces(self, sentence: str) -> str:
-        """A sentence as fairseq's own commands cut it."""
-        return " ".join(self.cut.encode(plain_blanks(sentence), out_type=str))
-
     def nll(self, sentences: Sequence[str]) -> tuple[list[float], list[int]]:
         """Negative log-likelihood of every sentence in nats, and its number of tokens."""
         encoded = [self.encode(sentence) for sentence in sentences]
+        return self.costs(encoded), [len(tokens) for tokens in encoded]
+
+    def costs(self, encoded: Sequence[Tensor]) -> list[float]:
+        """Negative log-likelihood of every sentence, as ``encode`` returns them, in nats."""
         lengths = [len(tokens) for tokens in encoded]
         batches = batch_by_size(
             np.argsort(lengths, kind="stable"),
@@ -108,7 +109,20 @@ class ScoringLM:
             sample = utils.move_to_cuda(sample, self.device)
             for index, (scored,) in zip(batch, scorer.generate([self.model], sample), strict=True):
                 costs[index] = -float(scored["positional_scores"][len(bos) :].double().sum())
-        return costs, lengths
+        return costs
+
+
+def cutter(pieces: str) -> Callable[[str], str]:
+    """What cuts a sentence as fairseq's own commands do; the argument as of ``ScoringLM``.
+
+    Raises:
+        UsageError: there is no such file, or it is something else.
+    """
+    if Path(pieces).is_dir():
+        encoder, merges = (str(Path(pieces) / name) for name in ("encoder.json", "vocab.bpe"))
+        return GPT2BPE(GPT2BPEConfig(gpt2_encoder_json=encoder, gpt2_vocab_bpe=merges)).encode
+    model = load(pieces)
+    return lambda sentence: " ".join(model.encode(plain_blanks(sentence), out_type=str))
 
 
 def lm_score(scorer: ScoringLM, sentences: Sequence[str]) -> tuple[float, float]:

@@ -189,11 +189,11 @@ def test_longest_sequence_is_that_of_the_player_who_reads_least(dictionary):
 # What follows is --generator-checkpoint.
 
 
-def saved(model, path):
-    """A checkpoint as fairseq writes it, without optimizer and flags."""
+def saved(model, path, **flags):
+    """A checkpoint as fairseq writes it, without optimizer and all flags of the model but these."""
     history = {"optimizer_name": "x", "lr_scheduler_state": {}, "num_updates": 1}
     state = {
-        "args": None, "cfg": {"model": {}, "task": {}}, "model": model.state_dict(),
+        "args": None, "cfg": {"model": flags, "task": {}}, "model": model.state_dict(),
         "optimizer_history": [history], "extra_state": {"train_iterator": {"epoch": 1}},
     }  # fmt: skip
     torch.save(state, path)
@@ -271,6 +271,21 @@ def test_checkpoints_that_do_not_fit(flags, says, dictionary, tmp_path):
     path = saved(build(LANGUAGE_MODELS["gpt_doc"], dictionary), tmp_path / "gpt.pt")
     with pytest.raises(UsageError, match=f"error: --generator-checkpoint {path}: .*{says}"):
         gan(dictionary, noise_input="none", generator_checkpoint=path, **flags)
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"),
+    [
+        ("gan-gpt-none", "generator_heads"),
+        ("gan-relational-none", "generator_heads"),
+        ("rnn_lm-relational", "decoder_attention_heads"),
+    ],
+)
+def test_other_heads_have_the_same_shapes(name, flag, dictionary, tmp_path):
+    path = saved(build(LANGUAGE_MODELS[name], dictionary), tmp_path / "other.pt", **{flag: 1})
+    kind = "gan-gpt-none" if "gpt" in name else "gan-relational-none"
+    with pytest.raises(ValueError, match=f"trained with --{flag} 1, and".replace("_", "-")):
+        load_weights(initialised(GANS[kind], dictionary).decoder, path, None)
 
 
 def test_checkpoint_of_another_dictionary(dictionary, tmp_path):

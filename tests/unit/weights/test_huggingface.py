@@ -1,6 +1,7 @@
 """A GPT-2 of Hugging Face's as a fairseq folder and back, against `transformers`."""
 
 import json
+import math
 import re
 import shutil
 import sys
@@ -11,7 +12,8 @@ from commands import run
 from fairseq.data.encoders.gpt2_bpe import GPT2BPE, GPT2BPEConfig
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.models.gpt_doc import GPTDoc, GPTDocConfig
+from fairseq_genext.evaluation import score_text
+from fairseq_genext.models.gpt_doc import GPTDoc
 from fairseq_genext.weights import huggingface
 from fairseq_genext.weights.huggingface import convert_from, convert_to, encode, gpt2_rows
 
@@ -22,14 +24,12 @@ TEXTS = ["the king saw the bread", "she took away 2 stones, été ☃", "his"]
 # By name: settings of the model. An odd vocabulary has rows without a token.
 SHAPES = {
     "tied": {},
-    "odd": {"vocab_size": 331, "n_layer": 1, "n_head": 3, "n_inner": 10, "n_positions": 27},
-    "untied": {"tie_word_embeddings": False},
-}
-SHAPES = {
-    name: shape
-    for name, shape in SHAPES.items()
-    if name != "untied" or hasattr(GPTDocConfig, "untie_embeddings")
-}
+    "odd": {
+        "vocab_size": 331, "n_layer": 1, "n_head": 3, "n_inner": 10, "n_positions": 27,
+        "activation_function": "gelu",
+    },
+    "untied": {"tie_word_embeddings": False, "activation_function": "relu2"},
+}  # fmt: skip
 
 
 def write_gpt2(folder, tokenizer_json=False, **settings):
@@ -201,6 +201,48 @@ def test_a_converted_model_is_fine_tuned_by_fairseq_train(corpus, tmp_path):
         torch.testing.assert_close(ours, returned(ids).logits, rtol=0, atol=1e-4)
 
 
+def test_added_tokens_are_found_before_bytes_are_merged(tmp_path, caplog):
+    """As transformers does; one that has no weights is left out."""
+    model = write_gpt2(tmp_path / "hf")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
+    tokenizer.add_tokens(["<|user|>", "a b"])
+    model.resize_token_embeddings(len(tokenizer))
+    tokenizer.add_special_tokens({"pad_token": "<pad>"})
+    model.save_pretrained(tmp_path / "hf")
+    tokenizer.save_pretrained(tmp_path / "hf")
+    convert_from(str(tmp_path / "hf"), str(tmp_path / "fairseq"))
+    assert "has no weights for its added tokens <pad>: left out" in caplog.text
+    bpe = GPT2BPE(huggingface.gpt2_encoding(tmp_path / "fairseq"))
+    for text in ("<|user|>the <|user|> king", "his a b son a b", "no", "", "été<|user|>"):
+        ids = bpe.encode(text)
+        assert list(map(int, ids.split())) == tokenizer(text).input_ids
+        assert bpe.decode(ids) == text
+    convert_to(str(tmp_path / "fairseq" / "model.pt"), str(tmp_path / "back"))
+    returned = transformers.AutoTokenizer.from_pretrained(tmp_path / "back")
+    assert returned("a b<|user|>").input_ids == tokenizer("a b<|user|>").input_ids
+
+
+def test_raw_text_is_scored_as_transformers_does(pair, monkeypatch, capsys):
+    folder, theirs, _ = pair
+    (folder / "text").write_text("".join(f"{text}\n" for text in TEXTS))
+    path = str(folder / "fairseq")
+    argv = ["--checkpoint", f"{path}/model.pt", "--gpt2-encoding", path, "--format", "json"]
+    monkeypatch.setattr(sys, "argv", ["score_text", str(folder / "text"), *argv])
+    score_text.main()
+    *rows, total = map(json.loads, capsys.readouterr().out.splitlines())
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder / "hf")
+    for text, row in zip(TEXTS, rows, strict=True):
+        ids = torch.tensor([[0, *tokenizer(text).input_ids, 0]])
+        with torch.no_grad():
+            lprobs = theirs(ids).logits[0, :-1].log_softmax(-1)
+        expected = lprobs.gather(1, ids[0, 1:, None]).sum().item()
+        assert row["log_probability"] == pytest.approx(expected, rel=1e-5)
+        assert row["bits_per_byte"] * math.log(2) * (len(text.encode()) + 1) == pytest.approx(
+            -expected, rel=1e-5
+        )
+    assert total["unknown"] == 0
+
+
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
     """A folder to spoil copies of."""
@@ -262,7 +304,7 @@ def tokenizer_json(**model):
     ("spoil", "says"),
     [
         (settings(model_type="llama"), "of a model of type 'llama'; gpt2 alone"),
-        (settings(activation_function="gelu"), "activation_function is 'gelu'; gpt_doc has"),
+        (settings(activation_function="silu"), "activation_function is 'silu'; gpt_doc has"),
         (settings(layer_norm_epsilon=1e-6), "layer_norm_epsilon is 1e-06"),
         (settings(scale_attn_weights=False), "scale_attn_weights is False"),
         (settings(scale_attn_by_inverse_layer_idx=True), "scale_attn_by_inverse_layer_idx is"),
@@ -300,6 +342,7 @@ def tokenizer_json(**model):
         (unigram, "tokenizer.json is of another kind \\(Unigram"),
         (tokenizer_json(vocab={"a": 1}, merges=[[1, 2]]), "not as tokenizers writes it"),
         (tokenizer_json(vocab=[1], merges=[]), "not as tokenizers writes it"),
+        (tokenizer_json(ignore_merges=True), "tokenizer.json has another ignore_merges than"),
         (write("merges.txt", "#version: 0.2\nq q\n"), "'q q' is no merge of two tokens"),
         (write("vocab.json", '{"a": 1, "b": 1}'), "'b' has the id 1; each must be another"),
         (settings(eos_token_id=[1, 2]), None),  # its tokenizer says it
