@@ -52,7 +52,7 @@ class System:
         family: a key of ``FAMILIES``.
         seeds: one training a seed.
         label: its name in the report.
-        start: the system whose weights it started from.
+        start: the system whose weights it started from, or whose samples it chooses among.
         note: what to know when reading its row.
         table: title of the table that it stands in (translation).
         baseline: the system that the paired tests compare it with (translation).
@@ -132,6 +132,8 @@ class Results:
             raise UsageError(f"{self.path}: system {name} is no mapping")
         known = {field.name for field in fields(System)}
         given = {key: value for key, value in entry.items() if key in known and value is not None}
+        if "resampled" in entry:
+            given["start"] = entry["resampled"]
         try:
             return System(**{"name": name, "label": name, **given})
         except TypeError as error:

@@ -75,6 +75,20 @@ def rewarded_tokens(args, **own) -> None:
     )
 
 
+def two_gpts(args) -> None:
+    """Both players are decoders of `gpt_doc_mini`, whose checkpoint they can start from."""
+    size = {"embed_dim": 256, "hidden_dim": 1024, "layers": 4, "heads": 4, "dropout": 0.1}
+    preset(
+        args,
+        generator="gpt",
+        noise_input="none",
+        max_target_positions=256,
+        discriminator="gpt",
+        **{f"generator_{name}": value for name, value in size.items()},
+        **{f"discriminator_{name}": value for name, value in size.items()},
+    )
+
+
 @register_model_architecture("gan", "gan_seqgan")
 def gan_seqgan(args) -> None:
     """SeqGAN (Yu et al. 2017): REINFORCE with 16 rollouts, no baseline."""
@@ -160,20 +174,8 @@ def gan_scratchgan(args) -> None:
 
 @register_model_architecture("gan", "gan_textgail")
 def gan_textgail(args) -> None:
-    """TextGAIL (Wu et al. 2021): PPO, pairs, human texts in the buffer; both players are trained.
-
-    The sizes are those of `gpt_doc_mini`, whose checkpoint both players are to start from.
-    """
-    size = {"embed_dim": 256, "hidden_dim": 1024, "layers": 4, "heads": 4, "dropout": 0.1}
-    preset(
-        args,
-        generator="gpt",
-        noise_input="none",
-        max_target_positions=256,
-        discriminator="transformer",
-        **{f"generator_{name}": value for name, value in size.items()},
-        **{f"discriminator_{name}": value for name, value in size.items()},
-    )
+    """TextGAIL (Wu et al. 2021): PPO, pairs, human texts in the buffer; two trained players."""
+    two_gpts(args)
     preset_options(
         args,
         gan_loss="rsgan",
@@ -226,23 +228,7 @@ def gan_residual(args) -> None:
 
     Only the discriminator learns; what it says counts at sampling (``--resample``).
     """
-    preset(
-        args,
-        generator="gpt",
-        noise_input="none",
-        max_target_positions=256,
-        generator_embed_dim=256,
-        generator_hidden_dim=1024,
-        generator_layers=4,
-        generator_heads=4,
-        generator_dropout=0.1,
-        discriminator="gpt",
-        discriminator_embed_dim=256,
-        discriminator_hidden_dim=1024,
-        discriminator_layers=4,
-        discriminator_heads=4,
-        discriminator_dropout=0.1,
-    )
+    two_gpts(args)
     preset_options(
         args,
         gan_loss="bce",
