@@ -6,6 +6,10 @@ The same as ``python -m fairseq_genext.evaluation``. Files have a sentence a lin
 by blanks; every file of samples is a column. Intervals are 95 % bootstrap intervals over samples.
 Give another piece of real text as one more file: its column is what real text itself scores.
 
+With --checkpoints, of the systems that wrote the files, the table has their perplexity of a split
+of --data, and of a GAN whose discriminator scores whole texts the likelihood with it
+(``evaluation.residual``).
+
 Language-model scores need models trained apart (docs/evaluation.md): --scorer, trained on real
 text, scores the samples; each of --reverse-scorers, trained on one file of samples, scores the
 references.
@@ -17,7 +21,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from fairseq_genext.errors import UsageError
+from fairseq_genext.errors import UsageError, flag
 from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.metrics.text_metrics import TextMetrics, add_text_flags
 from fairseq_genext.evaluation.tables import TEXT_FIGURES, figure_text
@@ -49,16 +53,38 @@ def parse_arguments() -> argparse.Namespace:
         help="checkpoints of language models trained on the files of samples, in their order",
     )
     parser.add_argument("--scorer-data", "--judge-data", help="folder of the scorers' dict.txt")
+    parser.add_argument(
+        "--checkpoints",
+        nargs="+",
+        metavar="CHECKPOINT",
+        help="checkpoints of the systems that wrote the files of samples, in their order",
+    )
+    parser.add_argument("--data", help="binarised folder of the checkpoints, with --split")
+    parser.add_argument("--split", default="test", help="held-out split (default: test)")
+    parser.add_argument(
+        "--partition-samples",
+        type=int,
+        default=10_000,
+        metavar="M",
+        help="samples that log Z is estimated from (default: 10,000)",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of these, and of a generator's noise")
     parser.add_argument("--pieces", help="sentencepiece model of scorers and systems")
     parser.add_argument("--json", help="write all figures to this file as well")
     args = parser.parse_args()
     if args.limit is not None and args.limit < 2:
         raise UsageError(f"--limit is {args.limit}; it must be 2 or greater")
-    if args.reverse_scorers and len(args.reverse_scorers) != len(args.samples):
-        raise UsageError(
-            f"--reverse-scorers names {len(args.reverse_scorers)} checkpoints for "
-            f"{len(args.samples)} files of samples"
-        )
+    for name in ("reverse_scorers", "checkpoints"):
+        given = getattr(args, name)
+        if given and len(given) != len(args.samples):
+            raise UsageError(
+                f"{flag(name)} names {len(given)} checkpoints for {len(args.samples)} files of "
+                "samples"
+            )
+    if args.checkpoints and not args.data:
+        raise UsageError("--checkpoints need --data, their binarised folder")
+    if args.partition_samples < 2:
+        raise UsageError(f"--partition-samples is {args.partition_samples}; it must be at least 2")
     if (args.scorer or args.reverse_scorers) and not args.scorer_data:
         raise UsageError("scorers need --scorer-data, the folder of their dict.txt")
     return args
@@ -80,6 +106,21 @@ def read_columns(paths: list[str], metrics: TextMetrics) -> dict[str, list[list[
     return columns
 
 
+def likelihood(checkpoint: str, args: argparse.Namespace) -> dict[str, float]:
+    """Held-out perplexity of a checkpoint, and with its discriminator, if it has one of texts."""
+    from fairseq_genext.evaluation.checkpoints import load_model, require_checkpoint
+    from fairseq_genext.evaluation.residual import keeps_discriminator, residual_likelihood
+    from fairseq_genext.evaluation.sample import held_out_perplexity
+
+    require_checkpoint(checkpoint)
+    found = {"perplexity": held_out_perplexity(args.data, checkpoint, args.split, args.seed)}
+    if keeps_discriminator(load_model(checkpoint, args.data)[0]):
+        found |= residual_likelihood(
+            checkpoint, args.data, args.split, args.partition_samples, args.seed
+        )
+    return found
+
+
 def markdown(figures: dict[str, dict]) -> str:
     """A row a figure and a column a file of samples; an interval stands behind its mean."""
 
@@ -87,7 +128,7 @@ def markdown(figures: dict[str, dict]) -> str:
         interval = f" ± {figure_text(column, f'{name}_ci')}" if f"{name}_ci" in column else ""
         return figure_text(column, name) + interval
 
-    measured = next(iter(figures.values()))
+    measured = {name for column in figures.values() for name in column}
     rows = [
         [heading, *(text(column, name) for column in figures.values())]
         for name, heading in TEXT_FIGURES.items()
@@ -139,6 +180,8 @@ def main() -> None:
             # At blanks, whatever cuts the text for the other figures.
             texts = read_tokens(path)[: args.limit], read_tokens(args.references)
             figures[name] |= lm_scores(*texts, scorer, scoring(checkpoint))
+    for name, checkpoint in zip(columns, args.checkpoints or (), strict=False):
+        figures[name] |= likelihood(checkpoint, args)
     settings = {
         "references": args.references,
         "num_references": len(metrics.references),
@@ -147,6 +190,7 @@ def main() -> None:
         "encoder": metrics.encoder and metrics.encoder.name,
         "scorer": args.scorer,
         "reverse_scorers": args.reverse_scorers,
+        "checkpoints": args.checkpoints,
     }
     if args.json:
         command.write_json(args.json, settings=settings, figures=figures)

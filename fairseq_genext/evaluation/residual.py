@@ -26,6 +26,15 @@ BINS = 10  # of the reliability curve
 SAMPLES_FOR_Z = 10_000  # of an oracle's generator
 
 
+def keeps_discriminator(model: nn.Module) -> bool:
+    """Whether a model has a discriminator of whole texts."""
+    try:
+        scorer_of(model)
+    except ValueError:
+        return False
+    return True
+
+
 @torch.no_grad()
 def residual_likelihood(
     checkpoint: str, data: str, split: str, samples: int, seed: int

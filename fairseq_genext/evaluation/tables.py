@@ -21,15 +21,15 @@ TEXT_FIGURES = {
     "mauve": "MAUVE ↑",
     "lm_score": "LM score, nats a token ↓",
     "reverse_lm_score": "reverse LM score, nats a token ↓",
-}
-# Other names go by themselves, with blanks for underscores.
-HEADINGS = TEXT_FIGURES | {
-    "top_p": "top-p",
     "perplexity": "held-out perplexity ↓",
     "generator_nll": "generator's NLL, nats a token ↓",
     "residual_nll": "NLL with its discriminator ↓",
     "residual_gain": "gain ↑",
     "discriminator_loss": "discriminator's held-out loss",
+}
+# Other names go by themselves, with blanks for underscores.
+HEADINGS = TEXT_FIGURES | {
+    "top_p": "top-p",
     "generator_parameters": "of the generator",
     "seconds": "training s",
     "processor_seconds": "processor s",

@@ -127,6 +127,43 @@ def test_question_answering(tmp_path, systems):
     assert "to combine" in page and (tmp_path / "out/report/facts.png").exists()
 
 
+@pytest.mark.parametrize(
+    "systems",
+    [
+        ("residual_4",),
+        pytest.param(("gan_textgail", "ddo"), marks=pytest.mark.full),
+    ],
+)
+def test_past_the_curve(corpus, tmp_path, systems):
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for split in ("train", "test"):
+        (folder / f"{split}.txt").write_text((corpus / f"{split}.en").read_text())
+    argv = (
+        folder, "--budget", 1, "--samples", 20, "--vocabulary", 36, "--layers", 1, "--width", 16,
+        "--seeds", 4, "--systems", " ".join(systems),
+    )  # fmt: skip
+    figures, page, _ = report_of("past_the_curve.sh", tmp_path, *argv)
+    for name in systems:
+        assert len(measured(tmp_path, f"{name}.4")) == 5  # temperatures
+        assert {row["system"] for row in figures["gains"]["systems"]} >= {name}
+    if "residual_4" in systems:
+        figures = figures["residual"]["gan_residual"]
+        low, middle, high = (
+            figures[f"residual_nll{which}"]["mean"] for which in ("_low", "", "_high")
+        )
+        assert low <= middle <= high
+        assert figures["generator_nll"]["mean"] == pytest.approx(
+            math.log(measured(tmp_path, "gan_residual.4")[3]["perplexity"]), abs=1e-4
+        )
+        assert (tmp_path / "out/report/reliability.png").exists() and "calibrated" in page
+        one, four = (
+            (tmp_path / f"out/samples/{name}.4/t1.00.txt").read_text()
+            for name in ("gan_residual", "residual_4")
+        )
+        assert one != four
+
+
 def test_shakespeare(tmp_path):
     """A text whose last tenth is held out, character by character."""
     (tmp_path / "input.txt").write_text("to be or not to be\nthat is the question\n" * 50)

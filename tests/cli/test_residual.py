@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from commands import run
+from gan_states import equal, states
 
 from fairseq_genext.evaluation import sample
+from fairseq_genext.evaluation.__main__ import main as evaluate
 from fairseq_genext.evaluation.checkpoints import load_model
 from fairseq_genext.evaluation.hypotheses import hypotheses
 from fairseq_genext.files import read_lines
@@ -123,6 +125,22 @@ def test_eval_lm_tells_the_likelihood_of_both(trained):
     assert 0 < float(re.search(r"discriminator: loss ([\d.]+)", done.stdout)[1]) < 1
 
 
+def test_a_resumed_run_is_the_whole_one(trained):
+    """Weights of both players and the optimizer, bitwise."""
+    dropout = ("--discriminator-dropout", 0.2)
+    run("fairseq-train", *GAN, *dropout, "--save-dir", "w", "--max-update", 4, folder=trained)
+    for updates in (2, 4):
+        run(
+            "fairseq-train", *GAN, *dropout, "--save-dir", "r", "--max-update", updates,
+            folder=trained,
+        )  # fmt: skip
+    whole, resumed = (
+        states(torch.load(trained / f"{name}/checkpoint_last.pt", weights_only=True))
+        for name in ("w", "r")
+    )
+    assert equal(whole, resumed)
+
+
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
@@ -176,3 +194,23 @@ def test_evaluation_samples_so_too(trained, monkeypatch):
     (point,) = json.loads(Path("kept.json").read_text())["points"]
     assert point["residual_nll_low"] <= point["residual_nll"] < point["generator_nll"] + 1
     assert read_lines("kept/t1.00.txt") == generate(trained, "--resample", 8)[0]
+
+
+def test_evaluate_tells_the_likelihood_of_both(trained, monkeypatch, capsys):
+    flags = (
+        "valid.en", "test.en", "--references", "test.en", "--encoder", "none", "--data", "lm",
+        "--checkpoints", "gan/checkpoint_last.pt", "gpt/checkpoint_last.pt",
+        "--partition-samples", 300, "--json", "figures.json",
+    )  # fmt: skip
+    monkeypatch.chdir(trained)
+    monkeypatch.setattr("sys.argv", ["genext-evaluate", *map(str, flags)])
+    evaluate()
+    figures = json.loads(Path("figures.json").read_text())["figures"]
+    gan, gpt = figures["valid"], figures["test"]
+    assert gan["perplexity"] == pytest.approx(gpt["perplexity"])
+    assert gan["residual_nll"] == pytest.approx(gan["generator_nll"] - gan["residual_gain"])
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("| gain"))
+    assert row.split("|")[2].strip() == (
+        f"{gan['residual_gain']:.3f} ± {gan['residual_gain_ci']:.3f}"
+    )
+    assert row.split("|")[3].strip() == "–"
