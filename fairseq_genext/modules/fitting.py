@@ -68,7 +68,7 @@ def two_for_one(model: nn.Module, held: dict) -> str | None:
     for name, param in model.named_parameters(remove_duplicate=False):
         other = first.setdefault(id(param), name)
         if other != name and {other, name} <= held.keys() and not held[other].equal(held[name]):
-            return f"its {other} and {name} differ, and here they are tied"
+            return f"its {other} and {name} differ, and here they are tied: untie them here too"
     return None
 
 

@@ -328,15 +328,33 @@ for _command in CHECKS.keys() - {"preprocess"}:
     patch_command(_command, "convert_namespace_to_omegaconf")(composed)
 
 
+@patch(utils, "import_user_module")
+def require_user_dir(import_user_module, args) -> None:
+    """Raises UsageError if there is no folder of that name, or no plugin in it."""
+    try:
+        import_user_module(args)
+    except FileNotFoundError as error:
+        raise UsageError(f"--user-dir {error} does not exist") from None
+    except ImportError as error:
+        raise UsageError(
+            f"--user-dir {args.user_dir} cannot be imported: {reason(error)}"
+        ) from None
+
+
 @patch(options, "parse_args_and_arch")
-def require_task(parse: Callable, *args, **kwargs) -> Namespace:
+def require_task_and_architecture(parse: Callable, *args, **kwargs) -> Namespace:
     """The parsed flags.
 
     Raises:
-        UsageError: the command has no task by default (fairseq-validate) and is given none.
+        UsageError: the command has no task by default (fairseq-validate) and is given none, or it
+            is given no architecture.
     """
     try:
         return parse(*args, **kwargs)
+    except RuntimeError as error:
+        if error.args:
+            raise
+        raise UsageError("--arch is missing: name a model, such as gpt_doc_mini") from None
     except KeyError as error:
         if error.args != (None,):
             raise

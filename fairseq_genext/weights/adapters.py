@@ -6,8 +6,6 @@ The output is a checkpoint without adapters, with the same logits up to rounding
 and free to be trained in full or with adapters anew.
 """
 
-from pathlib import Path
-
 from omegaconf import open_dict
 
 from fairseq_genext.errors import UsageError
@@ -34,8 +32,7 @@ def main() -> None:
     parser.add_argument("checkpoint", metavar="CHECKPOINT")
     parser.add_argument("--output", required=True, metavar="FILE", help="the checkpoint to write")
     args = parser.parse_args()
-    if Path(args.output).resolve() == Path(args.checkpoint).resolve():
-        raise UsageError(f"--output {args.output} is the input: name a new file")
+    checkpoint.require_other(args.output, args.checkpoint)
     state = checkpoint.read(args.checkpoint)
     whole = without_adapters(state)
     if whole is state:

@@ -120,8 +120,7 @@ def average(inputs: list[str], output: str, ema: bool = False) -> None:
     Raises:
         UsageError: a checkpoint cannot be read, has no running average, or holds another model.
     """
-    if Path(output).resolve() in [Path(path).resolve() for path in inputs]:
-        raise UsageError(f"--output {output} is one of the inputs: name a new file")
+    checkpoint.require_other(output, *inputs)
     first = checkpoint.read(inputs[0])
     sums: dict[str, Tensor] = {}
     for path in inputs:

@@ -22,6 +22,12 @@ def read(path: str | Path) -> dict:
     return state
 
 
+def require_other(output: str | Path, *inputs: str | Path) -> None:
+    """Raises UsageError if a checkpoint would be written over one that it is made from."""
+    if Path(output).resolve() in [Path(path).resolve() for path in inputs]:
+        raise UsageError(f"--output {output} is one of the inputs: name a new file")
+
+
 def write(path: str | Path, state: dict, **replaced) -> None:
     """Writes a checkpoint whole, without what belongs to the training that its weights leave.
 

@@ -132,8 +132,9 @@ def exchange(path: str, output: str, data: str, old_data: str | None = None, see
 
     Raises:
         UsageError: the checkpoint or a dictionary cannot be read, they do not belong together, or
-            the model's tensors do not have a row a word.
+            the model's tensors do not have a row a word, or ``output`` is ``path``.
     """
+    checkpoint.require_other(output, path)
     state = checkpoint.read(path)
     cfg = state["cfg"]
     old_data = cfg.task.data if old_data is None else old_data

@@ -99,7 +99,7 @@ def test_adapters_are_trained_alone_and_merged(trained, monkeypatch):
     assert after < 0.99 * before and whole == pytest.approx(after, abs=0.011)
     with pytest.raises(UsageError, match="merged.pt has no adapters"):
         command(monkeypatch, adapters, trained / "merged.pt", "--output", trained / "again.pt")
-    with pytest.raises(UsageError, match="is the input: name a new file"):
+    with pytest.raises(UsageError, match="is one of the inputs: name a new file"):
         command(monkeypatch, adapters, path, "--output", path)
 
 
@@ -373,6 +373,7 @@ def test_another_vocabulary_of_translations(name, tmp_path, monkeypatch):
     [
         (("missing.pt", "--data", "new"), "missing.pt does not exist"),
         (("gpt/checkpoint1.pt", "--data", "empty"), "empty/dict.txt does not exist"),
+        (("out.pt", "--data", "new"), "--output out.pt is one of the inputs"),
         (("gpt/checkpoint1.pt", "--data", "new", "--old-data", "gone"), "gone, on which"),
         (("gpt/checkpoint1.pt", "--data", "new", "--old-data", "new"), "with a dictionary of 32"),
         (("images.pt", "--data", "new"), "has no dictionary to exchange"),

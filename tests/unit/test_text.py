@@ -35,7 +35,8 @@ def raw(tmp_path):
 def test_what_is_no_plain_file(tmp_path):
     """A pipe, as of a shell's <(command), is read; a folder is called one."""
     os.mkfifo(tmp_path / "pipe")
-    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=("a b\nc\n",))
+    write = (tmp_path / "pipe").write_text
+    writer = threading.Thread(target=write, args=("a b\nc\n",), daemon=True)
     writer.start()
     assert read_lines(tmp_path / "pipe") == ["a b", "c"]
     writer.join()

@@ -51,6 +51,20 @@ def test_what_fairseq_raises_without_a_kind():
         tasks.FairseqTask(None).build_criterion(parsed("nowhere", *LM, *flags).criterion)
 
 
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ((), "--arch is missing: name a model"),
+        (("--user-dir", "/nowhere"), "--user-dir /nowhere does not exist"),
+        (("--user-dir", "{folder}/json"), "json cannot be imported: Failed to import .* not glob"),
+    ],
+)
+def test_what_is_read_first(flags, says, tmp_path):
+    (tmp_path / "json").mkdir()
+    with pytest.raises(UsageError, match=says):
+        parsed("lm", *(flag.format(folder=tmp_path) for flag in flags))
+
+
 def test_mappings():
     for given in ("garbage", "[1]", "{"):
         with pytest.raises(UsageError, match=r"--optimizer-overrides is .* no mapping"):
