@@ -1,5 +1,7 @@
 """What a checkpoint holds of the two players of a text GAN, to compare bit by bit."""
 
+import shutil
+
 import torch
 
 PLAYERS = {"decoder": "generator", "discriminator": "discriminator"}
@@ -28,6 +30,14 @@ def checkpoints_by_update(folder):
         int(path.stem.split("_")[-1]): torch.load(path, weights_only=True)
         for path in folder.glob("checkpoint_*_*.pt")
     }
+
+
+def start_from(folder, update, other):
+    """Makes a folder ``other`` in which the training of ``folder`` goes on after ``update``."""
+    other.mkdir()
+    (saved,) = folder.glob(f"checkpoint_*_{update}.pt")
+    shutil.copy(saved, other / "checkpoint_last.pt")
+    return other
 
 
 def states_by_update(folder):

@@ -83,10 +83,10 @@ class DDO(RepeatableValidation, FairseqCriterion):
         if not isinstance(task, LanguageModelingTask) or not hasattr(task, "length"):
             raise UsageError("--criterion ddo needs --task unconditional_generation")
         self.length: SampleLength = task.length
-        if self.length.through_ends or task.args.loss_on or task.targets != ["future"]:
+        if self.length.through_ends or task.args.loss_on:
             raise UsageError(
-                "--criterion ddo compares whole lines, read from the left, with samples from "
-                "nothing: leave out --sample-break-mode, --loss-on, --self-target and --past-target"
+                "--criterion ddo compares whole lines with samples from nothing: leave out "
+                "--sample-break-mode and --loss-on"
             )
         if cfg.ddp_backend == "fully_sharded":
             raise UsageError(

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from commands import run, run_together
-from gan_states import checkpoints_by_update, equal
+from commands import refusal, run, run_together
+from gan_states import checkpoints_by_update, equal, start_from
 
 LM = (
     "lm", "--task", "unconditional_generation", "--optimizer", "fused_adamw", "--lr", 0.01,
@@ -59,13 +59,14 @@ def test_each_round_has_the_model_that_it_began_with_as_reference(whole, start):
 
 
 def test_resume_is_exact_in_a_round_and_where_one_begins(corpus, whole):
-    for stop in (2, 4, 5, UPDATES):  # each goes on from the one before
+    for stop in (2, 4):
+        parts = start_from(corpus / "whole", stop, corpus / f"from-{stop}")
         run(
-            "fairseq-train", *DDO, *START, "--max-update", stop, "--save-dir", "parts",
+            "fairseq-train", *DDO, *START, "--max-update", UPDATES, "--save-dir", parts,
             "--disable-validation", folder=corpus,
         )  # fmt: skip
-        last = torch.load(corpus / "parts" / "checkpoint_last.pt", weights_only=True)
-        assert equal(held(last), held(whole[1][stop])), stop
+        last = torch.load(parts / "checkpoint_last.pt", weights_only=True)
+        assert equal(held(last), held(whole[1][UPDATES])), stop
 
 
 def test_its_checkpoint_is_a_language_model_like_any_other(corpus, whole):
@@ -81,18 +82,33 @@ def test_its_checkpoint_is_a_language_model_like_any_other(corpus, whole):
 
 
 def test_two_processes_share_a_reference_and_go_on_exactly(corpus, start):
-    flags = (*DDO, *START, "--disable-validation", "--save-dir")
-    logs = [
-        run_together(2, "fairseq-train", *flags, folder, "--max-update", stop, folder=corpus)[0]
-        for folder, stop in (("six", 6), ("five", 5), ("five", 6))
-    ]
+    flags = (*DDO, *START, "--disable-validation", "--save-interval-updates", 5, "--max-update", 6)
+    flags += ("--save-dir",)
+    result, _ = run_together(2, "fairseq-train", *flags, "two", folder=corpus)
+    parts = start_from(corpus / "two", 5, corpus / "two-parts")
+    run_together(2, "fairseq-train", *flags, parts, folder=corpus)
     saved = [
-        torch.load(corpus / name / "checkpoint_last.pt", weights_only=True)
-        for name in ("six", "five")
+        torch.load(folder / "checkpoint_last.pt", weights_only=True)
+        for folder in (corpus / "two", parts)
     ]
     assert equal(held(saved[0]), held(saved[1]))
-    loss = logs[0].logged("loss")
+    loss = result.logged("loss")
     assert loss[0] == loss[4] == pytest.approx(3, abs=1e-3) and loss[3] < 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ((*DDO, "--arch", "transformer_lm", "--decoder-layers", 1), "such as --arch gpt_doc"),
+        ((*DDO, "--arch", "gan_doc_tiny"), "such as --arch gpt_doc"),
+    ],
+)
+def test_what_is_refused_is_one_line(corpus, flags, says):
+    result = run("fairseq-train", *flags, "--save-dir", "refused", folder=corpus, expect=1)
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and says in errors[0]
+    assert "Traceback" not in result.stdout + result.stderr
+    assert not list((corpus / "refused").glob("*.pt"))
 
 
 @pytest.mark.parametrize(
@@ -104,13 +120,7 @@ def test_two_processes_share_a_reference_and_go_on_exactly(corpus, start):
             "leave out --sample-break-mode",
         ),
         ((*DDO, "--task", "language_modeling"), "needs --task unconditional_generation"),
-        ((*DDO, "--arch", "transformer_lm", "--decoder-layers", 1), "such as --arch gpt_doc"),
-        ((*DDO, "--arch", "gan_doc_tiny"), "such as --arch gpt_doc"),
     ],
 )
-def test_what_is_refused_is_one_line(corpus, flags, says):
-    result = run("fairseq-train", *flags, "--save-dir", "refused", folder=corpus, expect=1)
-    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1 and says in errors[0]
-    assert "Traceback" not in result.stdout + result.stderr
-    assert not list((corpus / "refused").glob("*.pt"))
+def test_what_is_refused_before_training(corpus, flags, says):
+    assert says in refusal(*flags, folder=corpus)

@@ -105,6 +105,19 @@ def test_validation_repeats_and_leaves_the_random_stream_alone(gan, dictionary):
     assert first["d_loss"] / 3 > 0 and first["nll_loss"] / 9 < 10 * math.log(34)
 
 
+def test_validation_draws_other_samples_than_the_updates_of_training(gan, dictionary):
+    """fairseq seeds update n with the seed and n."""
+    adversarial = criterion(dictionary)
+    sample = SampleLength(6)
+    drawn = []
+    for update in range(3):
+        torch.manual_seed(adversarial.seed + update)
+        drawn.append(unroll(gan.decoder, 3, sample, ancestral).tokens)
+    with adversarial.validation_randomness(SAMPLE):
+        validated = unroll(gan.decoder, 3, sample, ancestral).tokens
+    assert not any(torch.equal(validated, tokens) for tokens in drawn)
+
+
 @pytest.mark.parametrize(
     ("flags", "says"),
     [

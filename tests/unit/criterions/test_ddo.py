@@ -54,9 +54,9 @@ def log_probs(model):
     return token_log_probs(model.decoder, everything, LENGTH).sum(1)
 
 
-def criterion(model, length=LENGTH, ddp_backend="pytorch_ddp", targets=("future",), **flags):
+def criterion(model, length=LENGTH, ddp_backend="pytorch_ddp", loss_on="", **flags):
     task = object.__new__(LanguageModelingTask)
-    task.length, task.args, task.targets = length, Namespace(loss_on=""), [*targets]
+    task.length, task.args = length, Namespace(loss_on=loss_on)
     task.output_dictionary = model.decoder.dictionary
     config = DDOConfig(seed=1, **flags)
     config.ddp_backend = ddp_backend
@@ -171,7 +171,7 @@ def test_validation_repeats_and_asks_no_reference_where_there_is_none():
         ({"ddo_beta": math.inf}, "--ddo-beta is inf"),
         ({"ddo_round_updates": 0}, "--ddo-round-updates is 0; it must be at least 1"),
         ({"length": SampleLength(2, through_ends=True)}, "leave out --sample-break-mode"),
-        ({"targets": ("self",)}, "--self-target"),
+        ({"loss_on": "0"}, "leave out --sample-break-mode and --loss-on"),
         ({"ddp_backend": "fully_sharded"}, "choose --ddp-backend pytorch_ddp"),
     ],
 )
