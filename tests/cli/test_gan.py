@@ -125,8 +125,12 @@ def test_pretraining_learns_and_samples_repeat(corpus):
 
 
 def test_accumulated_batches_are_one_turn(corpus):
-    """With --update-freq 2 an update is still one player's, also after a resume at a boundary."""
-    flags = [*TRAIN, "--update-freq", 2, "--save-interval-updates", 1]
+    """With --update-freq 2 an update is still one player's, also after a resume at a boundary.
+
+    By another loss, with penalties.
+    """
+    r3gan = ("--gan-loss", "rsgan", "--r1-weight", 0.1, "--r2-weight", 0.1)
+    flags = [*TRAIN, *r3gan, "--update-freq", 2, "--save-interval-updates", 1]
     run("fairseq-train", *flags, "--max-update", 8, "--save-dir", "freq", folder=corpus)
     found = states_by_update(corpus / "freq")
     check_moves(found, MOVES[:8])
