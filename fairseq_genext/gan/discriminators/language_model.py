@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from fairseq_genext.errors import require_choice, require_divisible, require_positive
+from fairseq_genext.errors import require_choice, require_positive
 from fairseq_genext.gan.discriminators.discriminator import Discriminator
+from fairseq_genext.gan.discriminators.transformer import require_sizes
 from fairseq_genext.gan.scores import Scores
 from fairseq_genext.modules.gpt_block import GPTSettings
 from fairseq_genext.modules.gpt_decoder import GPTDecoder
@@ -70,15 +71,7 @@ class GPTDiscriminator(LanguageModelDiscriminator):
     @classmethod
     def from_config(cls, cfg, dictionary) -> "GPTDiscriminator":
         """As ``Discriminator.from_config``."""
-        require_positive(
-            cfg,
-            "discriminator_embed_dim",
-            "discriminator_hidden_dim",
-            "discriminator_layers",
-            "discriminator_heads",
-            "max_target_positions",
-        )
-        require_divisible(cfg, "discriminator_embed_dim", "discriminator_heads")
+        require_sizes(cfg)
         settings = GPTSettings(
             embed_dim=cfg.discriminator_embed_dim,
             num_layers=cfg.discriminator_layers,

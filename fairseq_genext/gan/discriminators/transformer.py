@@ -58,15 +58,7 @@ class TransformerDiscriminator(Discriminator):
     @classmethod
     def from_config(cls, cfg, dictionary) -> "TransformerDiscriminator":
         """As ``Discriminator.from_config``."""
-        require_positive(
-            cfg,
-            "discriminator_embed_dim",
-            "discriminator_hidden_dim",
-            "discriminator_layers",
-            "discriminator_heads",
-            "max_target_positions",
-        )
-        require_divisible(cfg, "discriminator_embed_dim", "discriminator_heads")
+        require_sizes(cfg)
         return cls(
             len(dictionary),
             dictionary.pad(),
@@ -92,3 +84,16 @@ class TransformerDiscriminator(Discriminator):
     def max_positions(self) -> int:
         """Longest sequence that has learned positions."""
         return self.embed_positions.num_embeddings
+
+
+def require_sizes(cfg) -> None:
+    """Raises UsageError for a size that no Transformer has."""
+    require_positive(
+        cfg,
+        "discriminator_embed_dim",
+        "discriminator_hidden_dim",
+        "discriminator_layers",
+        "discriminator_heads",
+        "max_target_positions",
+    )
+    require_divisible(cfg, "discriminator_embed_dim", "discriminator_heads")
