@@ -141,12 +141,19 @@ class DDO(RepeatableValidation, FairseqCriterion):
         if model.training:
             loss, figures = self.contrast(model, real)
             return loss, len(real), self.log(sample, loss, len(real), figures)
-        nll = -self.log_probs(model, real).sum()
-        figures = {"nll_loss": nll.data}
+        logits, _ = model(**sample["net_input"])
+        nll = F.cross_entropy(
+            logits.float().flatten(0, 1),
+            sample["target"].flatten(),
+            ignore_index=self.padding_idx,
+            reduction="sum",
+        )
+        figures = {}
         if self.reference:
             with self.validation_randomness(sample):
                 loss, figures = self.contrast(model, real)
             figures["ddo_loss"] = loss.data
+        figures["nll_loss"] = nll.data
         return nll, sample["ntokens"], self.log(sample, nll, sample["ntokens"], figures)
 
     def contrast(self, model, real: Samples) -> tuple[Tensor, dict[str, Tensor]]:
@@ -157,10 +164,11 @@ class DDO(RepeatableValidation, FairseqCriterion):
             both = one_batch([real, fake], self.padding_idx)
             referred = self.log_probs(reference, both)
         log_probs = self.log_probs(model, both)
-        of_real, of_fake = (log_probs - referred).split(len(real))
+        # A real text with a symbol that is never sampled has no ratio, and teaches nothing.
+        of_real, of_fake = (log_probs - referred).nan_to_num(0.0).split(len(real))
         loss = ddo_loss(of_real, of_fake, self.alpha, self.beta)
         return loss.sum(), {
-            "nll_loss": -log_probs[: len(real)].detach().sum(),
+            "nll_loss": -log_probs[: len(real)].detach().nan_to_num(neginf=0.0).sum(),
             "log_ratio_real": of_real.detach().sum(),
             "log_ratio_fake": of_fake.detach().sum(),
         }

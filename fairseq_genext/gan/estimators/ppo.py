@@ -130,7 +130,9 @@ class PPOEstimator(ReinforceEstimator):
             losses.append(-gain)
         if len(human) > 0:
             log_probs = self.text_log_probs(step, self.human_texts(step, human))
-            losses.append(-self.human_reward * (log_probs - log_probs.detach()).exp())
+            # A text with a symbol that is never sampled has no log p, and teaches nothing.
+            log_ratio = (log_probs - log_probs.detach()).nan_to_num(0.0)
+            losses.append(-self.human_reward * log_ratio.exp())
         figures = {
             "reward_mean": buffer.rewards.mean(),
             "reward_square": buffer.rewards.square().mean(),

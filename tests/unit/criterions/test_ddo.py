@@ -64,7 +64,11 @@ def criterion(model, length=LENGTH, ddp_backend="pytorch_ddp", loss_on="", **fla
 
 
 def batch(texts):
-    return {"id": torch.arange(len(texts)), "target": texts, "ntokens": texts.numel()}
+    inputs = {"src_tokens": torch.cat([torch.full_like(texts[:, :1], 2), texts[:, :-1]], dim=1)}
+    return {
+        "id": torch.arange(len(texts)), "net_input": inputs, "target": texts,
+        "ntokens": texts.numel(),
+    }  # fmt: skip
 
 
 def minimise(trained, loss):
@@ -136,6 +140,17 @@ def test_a_reference_lasts_a_round_and_is_none_of_the_criterions_parameters():
     assert all(param.grad is None for param in ddo.reference[0].parameters())
 
 
+def test_a_text_that_cannot_be_sampled_teaches_nothing():
+    """Here one with <unk>, which no text of a fixed length has."""
+    trained = model()
+    ddo = criterion(trained, ddo_alpha=1e-30)
+    ddo.begin_update(trained, 0)
+    loss, _, log = ddo(trained, batch(torch.tensor([[4, 3]])))
+    loss.backward()
+    assert loss.item() == pytest.approx(math.log(2)) and log["nll_loss"] == 0
+    assert trained.decoder.output_projection.weight.grad.abs().max() < 1e-20
+
+
 def test_another_run_goes_on_with_the_reference_that_was_saved():
     trained = model()
     ddo, other = (criterion(trained, ddo_round_updates=10) for _ in range(2))
@@ -154,8 +169,10 @@ def test_validation_repeats_and_asks_no_reference_where_there_is_none():
     trained = model().eval()
     ddo = criterion(trained)
     nll, size, log = ddo(trained, batch(TEXTS))
-    assert size == 18 and log["nll_loss"] == nll == -log_probs(trained).sum()
-    assert "ddo_loss" not in log
+    logits, _ = trained(**batch(TEXTS)["net_input"])
+    chosen = logits.log_softmax(-1).gather(2, TEXTS.unsqueeze(2))
+    torch.testing.assert_close(nll, -chosen.sum())  # as cross_entropy, with special symbols
+    assert size == 18 and log["nll_loss"] == nll and "ddo_loss" not in log
     ddo.begin_update(trained, 0)
     logs = [ddo(trained, batch(TEXTS))[2] for _ in range(2)]
     assert logs[0] == logs[1]

@@ -335,6 +335,18 @@ def test_human_texts_have_their_share_and_a_constant_reward():
     assert losses[7:].tolist() == [-2.0] * 3
 
 
+def test_a_human_text_that_cannot_be_sampled_teaches_nothing():
+    """One with <unk>, which no text of a fixed length has."""
+    step, estimator = step_with(PairDiscriminator(), 4), ppo(4, human_share=0.9)
+    step.real.tokens[:, 1] = 3
+    estimator.sample_and_reward = lambda _: reinforce().sample_and_reward(
+        step_with(PairDiscriminator(), 4)
+    )
+    losses, _ = estimator.generator_loss(step, BCELoss())
+    (gradient,) = torch.autograd.grad(losses[1:].sum(), step.generator.logits)
+    assert losses[1:].tolist() == [-2.0] * 3 and gradient.abs().max() == 0
+
+
 def test_the_share_of_human_texts_falls_linearly():
     falling = ppo(10, human_share=0.3, human_share_updates=100)
     assert [falling.share(n) for n in (0, 50, 100, 500)] == pytest.approx([0.3, 0.15, 0, 0])
