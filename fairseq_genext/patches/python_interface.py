@@ -1,12 +1,13 @@
 """fairseq's Python interface: what it cannot do with a model is said in one line."""
 
+import inspect
 import os
 
 from fairseq import hub_utils
 from fairseq.hub_utils import GeneratorHubInterface
 from fairseq.models import FairseqEncoderDecoderModel
 
-from fairseq_genext.errors import UsageError
+from fairseq_genext.errors import UsageError, some
 from fairseq_genext.patches.patch import patch
 
 
@@ -36,6 +37,29 @@ def score_without_source(score, self, *args, **kwargs):
             "score is for language models; fairseq-generate --score-reference scores translations"
         )
     return score(self, *args, **kwargs)
+
+
+@patch(GeneratorHubInterface, "generate")
+def require_known_flags(generate, self, *args, **kwargs):
+    """A flag that does not exist, as one that is spelt otherwise, changes nothing in fairseq.
+
+    A task's flags of generation are those that it lists as ``GENERATION``.
+
+    Raises:
+        UsageError: in its place.
+    """
+    of_task = kwargs.keys() & getattr(self.task, "GENERATION", ())
+    known = {*self.cfg.generation, *inspect.signature(generate).parameters, *of_task}
+    if unknown := sorted(kwargs.keys() - known):
+        raise UsageError(f"generation has no flag {some(unknown)}: see fairseq-generate --help")
+    before = {name: getattr(self.task.args, name) for name in of_task}
+    try:
+        for name in of_task:
+            setattr(self.task.args, name, kwargs.pop(name))
+        return generate(self, *args, **kwargs)
+    finally:
+        for name, value in before.items():
+            setattr(self.task.args, name, value)
 
 
 @patch(hub_utils, "from_pretrained")

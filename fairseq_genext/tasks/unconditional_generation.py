@@ -119,6 +119,8 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             fit, or flags do not go together.
     """
 
+    GENERATION = ("repetition_penalty", "write_prompts")  # which fairseq's Python interface takes
+
     def __init__(self, args, dictionary, output_dictionary=None, targets=None) -> None:
         super().__init__(args, dictionary, output_dictionary, targets)
         # What is written may be shown otherwise than what is read; see write_documents.

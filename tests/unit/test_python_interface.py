@@ -104,6 +104,18 @@ def test_scores_are_log_probabilities_without_the_end(names, name):
     torch.testing.assert_close(found, by_hand)
 
 
+def test_flags_by_name(names):
+    """Those of the task too, for one call; one that does not exist is no silence."""
+    gpt, drawn = names["gpt"], []
+    flags = {"sampling": True, "max_len_b": 20, "min_len": 20}
+    for more in ({}, {"repetition_penalty": 100.0}, {}, {"write_prompts": True}):
+        torch.manual_seed(1)
+        drawn.append(gpt.sample(["the king"], **flags, **more)[0])
+    assert drawn[0] == drawn[2] != drawn[1] and drawn[3] == f"the king {drawn[0]}"
+    with pytest.raises(UsageError, match="generation has no flag sampling_top_p: see"):
+        gpt.sample(["the king"], sampling_top_p=0.9)
+
+
 def test_what_a_model_cannot_do_is_one_line(names):
     with pytest.raises(UsageError, match="GANImage reads no text: it draws by models.0..gen"):
         names["images"].sample(["the king"])
