@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from fairseq_genext import plugin  # noqa: F401  as a command of its own nothing has yet
 from fairseq_genext.errors import UsageError
-from fairseq_genext.patches.flags import check_generation
+from fairseq_genext.patches.generation_flags import check_generation
 
 
 @dataclass(frozen=True)

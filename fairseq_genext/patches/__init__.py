@@ -5,9 +5,11 @@ without it. They hold for every model and task, fairseq's own included.
 """
 
 from fairseq_genext.patches import (  # noqa: F401
+    alignments,
     averages,
     batches,
     binarised,
+    building,
     checkpoints,
     criterion_state,
     data_parallel,
@@ -18,6 +20,7 @@ from fairseq_genext.patches import (  # noqa: F401
     finite,
     flags,
     garbage,
+    generation_flags,
     gpt2_bpe,
     libraries,
     logs,

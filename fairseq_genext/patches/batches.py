@@ -5,9 +5,10 @@ import re
 import numpy as np
 from fairseq.data import data_utils
 from fairseq.tasks import FairseqTask
+from omegaconf import open_dict
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.patches.patch import patch
+from fairseq_genext.patches.patch import patch, patch_command
 
 
 class NothingLeftError(UsageError):
@@ -55,3 +56,14 @@ def say_too_long_in_one_line(filter_indices_by_size, self, *args, **kwargs):
             f"{str(error)[0].lower()}{str(error)[1:]}, or shorten it, or train with more "
             "--max-source-positions and --max-target-positions"
         ) from None
+
+
+@patch_command("interactive", "make_batches")
+def leave_out_lines_that_are_too_long(make_batches, lines, cfg, *args):
+    """One line that is longer than the model takes does not end a session; fairseq warns of it."""
+    with open_dict(cfg):
+        cfg.dataset.skip_invalid_size_inputs_valid_test = True
+    try:
+        yield from make_batches(lines, cfg, *args)
+    except NothingLeftError:
+        return

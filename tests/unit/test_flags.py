@@ -9,11 +9,11 @@ from fairseq_genext.errors import UsageError
 from fairseq_genext.patches.flags import (
     CHECKS,
     LEAST,
-    check_generation,
     check_samples,
     check_settings,
     check_training,
 )
+from fairseq_genext.patches.generation_flags import check_generation
 
 DATA = ("nowhere", "--task", "language_modeling", "--arch", "transformer_lm", "--batch-size", 8)
 
