@@ -161,18 +161,20 @@ def test_quality_stops_training(corpus, oracle):
     assert loss[-1] < min(loss[:-1])
     saved = torch.load(corpus / "stopped" / "checkpoint_best.pt", weights_only=True)
     assert saved["extra_state"]["best"] == pytest.approx(min(likeness), abs=1e-3)
+    validated = logged(result, "valid_num_updates")  # at the end of an epoch too
     updates = saved["optimizer_history"][-1]["num_updates"]
-    assert updates == 10 * (1 + likeness.index(min(likeness))) != 10 * len(loss)
+    assert updates == validated[likeness.index(min(likeness))] < validated[-1]
 
 
 def test_mode_collapse_is_reported(corpus):
-    """Three updates by a huge rate leave one likely word."""
+    """A few updates by a huge rate leave one likely word; it is told once."""
     result = run(
-        "fairseq-train", *TRAIN, "--arch", "gan_doc_tiny", "--lr", "50.0", "--max-update", 3,
-        "--generator-pretrain-updates", 3, "--save-dir", "collapsed",
-        "--validate-interval-updates", 1, folder=corpus,
+        "fairseq-train", *TRAIN, "--arch", "gan_doc_tiny", "--lr", "50.0", "--max-update", 6,
+        "--generator-pretrain-updates", 6, "--save-dir", "collapsed",
+        "--validate-interval-updates", 1, "--valid-samples", 100, folder=corpus,
     )  # fmt: skip
-    assert all(share > 0.5 for share in logged(result, "valid_sample_duplicates")[-2:])
+    shares = logged(result, "valid_sample_duplicates")
+    assert sum(share > 0.5 for share in shares) > 1
     said = result.stdout + result.stderr
     assert said.count("mode collapse: ") == 1 and "try a smaller --generator-turns-lr-scale" in said
 
