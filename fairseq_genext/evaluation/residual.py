@@ -58,7 +58,7 @@ def residual_likelihood(
         is real. ``samples_for_z``: the number of samples.
 
     Raises:
-        UsageError: the checkpoint has no such discriminator.
+        UsageError: the checkpoint has no such discriminator, or its texts have no end.
     """
     utils.set_torch_seed(seed)
     model, task = load_model(checkpoint, data)
@@ -66,6 +66,11 @@ def residual_likelihood(
         discriminator = scorer_of(model)
     except ValueError as error:
         raise UsageError(f"{checkpoint}: {error}") from None
+    if task.length.fixed:
+        raise UsageError(
+            f"{checkpoint} writes texts of one length without an end: use "
+            "python -m fairseq_genext.evaluation.oracle --resample N"
+        )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
     pad = task.dictionary.pad()

@@ -164,6 +164,17 @@ def test_what_cannot_be_resampled(trained, flags, says):
     assert says in done.stderr.splitlines()[-1]
 
 
+def test_texts_of_one_length_are_the_oracle_commands(trained, tmp_path):
+    state = torch.load(trained / "gan/checkpoint_last.pt", weights_only=True)
+    state["cfg"]["task"]["fixed_length"] = True
+    torch.save(state, tmp_path / "fixed.pt")
+    done = run(
+        "fairseq-eval-lm", "lm", "--task", "gan", "--path", tmp_path / "fixed.pt",
+        "--partition-samples", 10, folder=trained, expect=1,
+    )  # fmt: skip
+    assert "use python -m fairseq_genext.evaluation.oracle" in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
