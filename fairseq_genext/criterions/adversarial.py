@@ -15,8 +15,8 @@ from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import FairseqDataclass
 from fairseq.logging import metrics
 from omegaconf import II
-from torch.nn import functional as F
 
+from fairseq_genext.criterions.likelihood import negative_log_likelihood
 from fairseq_genext.criterions.repeatable_validation import RepeatableValidation
 from fairseq_genext.errors import UsageError, require_choice
 from fairseq_genext.gan.combinations import check
@@ -178,13 +178,7 @@ class Adversarial(RepeatableValidation, FairseqCriterion):
 
     def likelihood(self, model, sample):
         """-log p(x | z) of real text, in nats, summed over tokens."""
-        logits, _ = model(**sample["net_input"])
-        nll = F.cross_entropy(
-            logits.float().flatten(0, 1),
-            sample["target"].flatten(),
-            ignore_index=self.padding_idx,
-            reduction="sum",
-        )
+        nll = negative_log_likelihood(model, sample, self.padding_idx)
         sample_size = sample["ntokens"]
         return nll, sample_size, self.log(sample, nll, sample_size, nll_loss=nll.data)
 

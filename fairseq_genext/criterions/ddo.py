@@ -28,6 +28,7 @@ from omegaconf import II
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fairseq_genext.criterions.likelihood import negative_log_likelihood
 from fairseq_genext.criterions.repeatable_validation import RepeatableValidation
 from fairseq_genext.errors import UsageError, flag
 from fairseq_genext.gan.step import chosen_log_probs, shifted
@@ -141,13 +142,7 @@ class DDO(RepeatableValidation, FairseqCriterion):
         if model.training:
             loss, figures = self.contrast(model, real)
             return loss, len(real), self.log(sample, loss, len(real), figures)
-        logits, _ = model(**sample["net_input"])
-        nll = F.cross_entropy(
-            logits.float().flatten(0, 1),
-            sample["target"].flatten(),
-            ignore_index=self.padding_idx,
-            reduction="sum",
-        )
+        nll = negative_log_likelihood(model, sample, self.padding_idx)
         figures = {}
         if self.reference:
             with self.validation_randomness(sample):

@@ -16,6 +16,7 @@ references.
 """
 
 import argparse
+import math
 import os
 from pathlib import Path
 
@@ -113,12 +114,12 @@ def likelihood(checkpoint: str, args: argparse.Namespace) -> dict[str, float]:
     from fairseq_genext.evaluation.sample import held_out_perplexity
 
     require_checkpoint(checkpoint)
-    found = {"perplexity": held_out_perplexity(args.data, checkpoint, args.split, args.seed)}
-    if keeps_discriminator(load_model(checkpoint, args.data)[0]):
-        found |= residual_likelihood(
-            checkpoint, args.data, args.split, args.partition_samples, args.seed
-        )
-    return found
+    if not keeps_discriminator(load_model(checkpoint, args.data)[0]):
+        return {"perplexity": held_out_perplexity(args.data, checkpoint, args.split, args.seed)}
+    found = residual_likelihood(
+        checkpoint, args.data, args.split, args.partition_samples, args.seed
+    )
+    return {"perplexity": math.exp(found["generator_nll"])} | found
 
 
 def markdown(figures: dict[str, dict]) -> str:

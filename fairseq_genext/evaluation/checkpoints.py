@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from fairseq_genext import plugin  # noqa: F401  as a command of its own nothing has yet
 from fairseq_genext.errors import UsageError
 from fairseq_genext.gan.progress import Progress
+from fairseq_genext.gan.step import shifted
 from fairseq_genext.modules.conditions import draw_condition
 from fairseq_genext.modules.samplers import SampleLength, ancestral, unroll
 
@@ -99,7 +100,7 @@ class FixedLengthGenerator:
         forbidden = torch.tensor(forbidden, device=tokens.device)
         found = []
         for batch in tokens.split(BATCH):
-            previous = torch.cat([torch.full_like(batch[:, :1], eos), batch[:, :-1]], dim=1)
+            previous = shifted(batch, eos)
             condition = draw_condition(self.decoder, len(batch)).arguments
             logits, _ = self.decoder(previous, **condition)
             logits = (logits.float() / temperature).index_fill(2, forbidden, -torch.inf)

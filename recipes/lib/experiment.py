@@ -399,12 +399,17 @@ def check_others(systems: dict, name: str, where: str) -> None:
             raise UsageError(f"{where}: {other} has the label {system['label']!r} too")
 
 
+def like(system: dict) -> str | None:
+    """The system whose checkpoint a system needs, if it does."""
+    return next((system[key] for key in LIKE if key in system), None)
+
+
 def ancestors(systems: dict, name: str) -> list[str]:
     """What a system needs: its start, that one's start and so on, or the system it is like."""
     found: list[str] = []
     while True:
         system = systems[name]
-        name = next((system[key] for key in LIKE if key in system), None)
+        name = like(system)
         if name is None or name in found:
             return found
         found.append(name)
@@ -552,7 +557,7 @@ def _read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
         own = seeds[:1] if own == "first" else own
         system["seeds"] = read_seeds(own, f"{path}: systems.{name}: seeds")
     for name, system in systems.items():
-        other = next((system[key] for key in LIKE if key in system), None)
+        other = like(system)
         for seed in system["seeds"] if other else []:
             if seed not in systems[other]["seeds"]:
                 raise UsageError(f"{path}: systems.{name}: seeds: {other} has no seed {seed}")
