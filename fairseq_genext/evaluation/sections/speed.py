@@ -133,22 +133,25 @@ def parts_table(records: list[dict]) -> pd.DataFrame | None:
     return format_table(shown, headings, **dict.fromkeys(names, 2))
 
 
-def draw(panels: dict[str, tuple[str, list[dict]]], path: Path) -> None:
-    """Units a second and peak memory as something grows, a panel a quantity."""
+def draw(panels: dict[str, tuple[str, str, list[dict]]], path: Path) -> None:
+    """Units a second and peak memory as something grows: by title, that quantity, unit, rows."""
     size = {"figsize": (4 * len(panels), 6), "squeeze": False}
     with picture(path, 2, len(panels), **size) as (_, grid):
-        for column, (title, (quantity, rows)) in enumerate(panels.items()):
+        for column, (title, (quantity, unit, rows)) in enumerate(panels.items()):
+            rate = f"{unit}s/s"
             table = pd.DataFrame(
                 [
                     {"x": row["values"][quantity], "side": row["side"],
-                     "units/s": row["rate"], "peak memory, MiB": row["peak_memory_mib"]}
+                     rate: row["rate"], "peak memory, MiB": row["peak_memory_mib"]}
                     for row in rows
                 ]
             )  # fmt: skip
-            for line, figure in enumerate(("units/s", "peak memory, MiB")):
+            for line, figure in enumerate((rate, "peak memory, MiB")):
                 axes = grid[line][column]
                 table.pivot(index="x", columns="side", values=figure).plot(ax=axes, style="o-")
-                axes.set(xscale="log", xlabel=quantity, ylabel=figure, ylim=(0, None))
+                axes.set(xscale="log", xlabel=quantity, ylabel=figure)
+                axes.set_ylim(0, 1.1 * table[figure].max())
+                axes.legend(title=None)
                 axes.set_xticks(sorted(set(table["x"])), sorted(set(table["x"])), minor=False)
                 axes.set_xticks([], minor=True)
                 axes.set_title(title if line == 0 else "", fontsize=9)
@@ -195,7 +198,7 @@ def build(results: Results, folder: Path) -> page.Section:
     blocks: list = []
     said: list[tuple[str, str]] = []
     figures: dict = {"machine": found["machine"], "groups": {}, "records": found["records"]}
-    panels: dict[str, tuple[str, list[dict]]] = {}
+    panels: dict[str, tuple[str, str, list[dict]]] = {}
     for name, group in found["groups"].items():
         records = [record for record in found["records"] if record["group"] == name]
         rows, missing = rows_of(records)
@@ -206,7 +209,7 @@ def build(results: Results, folder: Path) -> page.Section:
             blocks.append(page.Table(main_table(rows, group["unit"])))
             said += findings(group["title"], rows)
             if group.get("plot"):
-                panels[group["title"]] = (group["plot"], rows)
+                panels[group["title"]] = (group["plot"], group["unit"], rows)
         parts = parts_table([record for record in records if "rounds" in record])
         if parts is not None:
             blocks.append(page.Table(parts, folded="Where an update's time goes, ms"))
