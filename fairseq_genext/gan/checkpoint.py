@@ -51,6 +51,9 @@ def load_weights(player: nn.Module, path: str, task) -> None:
     }
     if settings := getattr(player, "settings", None):  # of a GPT
         flags["activation_fn"] = settings.activation
+    # What has learned at temperature 1 may go on at any.
+    if getattr(state["cfg"].model, "generator_temperature", 1) != 1:
+        flags["generator_temperature"] = getattr(player, "temperature", None)
     problem = misfit(player, trained) or other_functions(state["cfg"].model, flags)
     if problem:
         raise ValueError(problem)

@@ -92,6 +92,13 @@ class GANConfig(DiscriminatorConfig):
     generator_heads: int = field(default=2, metadata={"help": "relational, gpt: attention heads"})
     generator_memory_slots: int = field(default=1, metadata={"help": "relational: memory slots"})
     generator_dropout: float = field(default=0.1, metadata={"help": "generator's dropout"})
+    generator_temperature: float = field(
+        default=1.0,
+        metadata={
+            "help": "what the generator's logits are divided by, in training as in sampling; less "
+            "than 1: it writes near its mode"
+        },
+    )
     generator_tie_embeddings: bool = field(
         default=False,
         metadata={"help": "tie the generator's input and output embeddings; gpt always does"},
@@ -193,6 +200,7 @@ def check(cfg: GANConfig) -> None:
             f"--noise-input {cfg.noise_input} does not go with --generator {cfg.generator}; choose "
             f"one of {', '.join(admitted)}"
         )
+    require_positive(cfg, "generator_temperature")
     if cfg.noise_input != "none":
         require_positive(cfg, "noise_dim")
     require_probability(cfg, "generator_dropout", "discriminator_dropout")

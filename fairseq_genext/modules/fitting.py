@@ -11,7 +11,7 @@ from fairseq_genext.errors import flag, some
 
 # Flags of models that change what they compute, and no tensor's shape.
 FUNCTIONS = re.compile(
-    r"activation_fn|_heads$|normali|^positions$|_cell$|^lora_alpha$|^reverse_source$"
+    r"activation_fn|_heads$|normali|^positions$|_cell$|^lora_alpha$|^reverse_source$|^generator_temperature$"
     r"|^no_timing_signal$|^no_scale_embedding$|^no_token_positional_embeddings$"
 )
 

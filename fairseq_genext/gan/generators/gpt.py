@@ -2,11 +2,12 @@
 
 from fairseq_genext.errors import require_divisible, require_positive
 from fairseq_genext.gan.generators.noise import NoisyDecoder
+from fairseq_genext.gan.generators.temperature import TemperedDecoder
 from fairseq_genext.modules.gpt_block import GPTSettings
 from fairseq_genext.modules.gpt_decoder import GPTDecoder
 
 
-class GPTGenerator(NoisyDecoder, GPTDecoder):
+class GPTGenerator(NoisyDecoder, TemperedDecoder, GPTDecoder):
     """p(y_t | y_<t, z) by masked self-attention: see ``NoisyDecoder`` and ``GPTDecoder``.
 
     It has no state that the noise could start.
@@ -30,6 +31,7 @@ class GPTGenerator(NoisyDecoder, GPTDecoder):
             dictionary,
             noise_input=cfg.noise_input,
             noise_dim=cfg.noise_dim,
+            temperature=cfg.generator_temperature,
             settings=GPTSettings(
                 embed_dim=cfg.generator_embed_dim,
                 num_layers=cfg.generator_layers,

@@ -3,11 +3,12 @@
 from fairseq_genext.errors import UsageError, require_divisible, require_positive
 from fairseq_genext.gan.generators.noise import NoisyDecoder
 from fairseq_genext.gan.generators.rnn import tied
+from fairseq_genext.gan.generators.temperature import TemperedDecoder
 from fairseq_genext.modules.relational_memory import RelationalMemory
 from fairseq_genext.modules.rnn_decoder import RNNDecoder
 
 
-class RelationalGenerator(NoisyDecoder, RNNDecoder):
+class RelationalGenerator(NoisyDecoder, TemperedDecoder, RNNDecoder):
     """p(y_t | y_<t, z) by a relational memory: see ``NoisyDecoder`` and ``RelationalMemory``."""
 
     @classmethod
@@ -36,6 +37,7 @@ class RelationalGenerator(NoisyDecoder, RNNDecoder):
             dictionary,
             noise_input=cfg.noise_input,
             noise_dim=cfg.noise_dim,
+            temperature=cfg.generator_temperature,
             embed_dim=cfg.generator_embed_dim,
             hidden_dim=output_dim,
             dropout=cfg.generator_dropout,

@@ -2,11 +2,12 @@
 
 from fairseq_genext.errors import UsageError, require_choice, require_positive
 from fairseq_genext.gan.generators.noise import NoisyDecoder
+from fairseq_genext.gan.generators.temperature import TemperedDecoder
 from fairseq_genext.modules.rnn import CELLS
 from fairseq_genext.modules.rnn_decoder import RNNDecoder
 
 
-class RNNGenerator(NoisyDecoder, RNNDecoder):
+class RNNGenerator(NoisyDecoder, TemperedDecoder, RNNDecoder):
     """p(y_t | y_<t, z) by an LSTM, GRU or plain RNN: see ``NoisyDecoder`` and ``RNNDecoder``."""
 
     @classmethod
@@ -18,6 +19,7 @@ class RNNGenerator(NoisyDecoder, RNNDecoder):
             dictionary,
             noise_input=cfg.noise_input,
             noise_dim=cfg.noise_dim,
+            temperature=cfg.generator_temperature,
             cell=cfg.rnn_cell,
             embed_dim=cfg.generator_embed_dim,
             hidden_dim=cfg.generator_hidden_dim,

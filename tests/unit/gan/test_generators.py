@@ -1,5 +1,6 @@
 """How noise enters a generator, and how a generator starts from a trained model."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -11,7 +12,7 @@ from fairseq_genext.errors import UsageError
 from fairseq_genext.gan.checkpoint import load_weights
 from fairseq_genext.gan.generators import GENERATORS
 from fairseq_genext.gan.generators.rnn import RNNGenerator
-from fairseq_genext.gan.step import token_log_probs
+from fairseq_genext.gan.step import shifted, token_log_probs
 from fairseq_genext.models.gan import GANConfig
 from fairseq_genext.models.gpt_doc import GPTDocConfig
 from fairseq_genext.modules.samplers import SampleLength, Samples, ancestral, gumbel_softmax, unroll
@@ -119,6 +120,7 @@ def test_gradients_of_samples_reach_every_parameter(name, dictionary):
          "--generator-embed-dim 256 cannot be divided among --generator-heads 3"),
         ({"generator_dropout": 1.5}, "--generator-dropout is 1.5; it must be at least 0 and less"),
         ({"discriminator_dropout": 1}, "--discriminator-dropout is 1"),
+        ({"generator_temperature": 0}, "--generator-temperature is 0; it must be greater than 0"),
         ({"discriminator_filters": [4]}, "must be as many positive numbers"),
         ({"discriminator": "rnn", "discriminator_cell": "x"}, "--discriminator-cell 'x' does not"),
         ({"discriminator": "rnn", "discriminator_layers": 0}, "--discriminator-layers is 0"),
@@ -151,6 +153,48 @@ def test_policy_gradients_are_of_the_probabilities_that_were_drawn_from(name, di
     torch.testing.assert_close(
         log_probs, token_log_probs(generator.eval(), samples, SampleLength(5))
     )
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_a_temperature_is_part_of_the_generator(name, dictionary):
+    """In its samples, in the probabilities of policy gradients, and where branches are drawn."""
+    config = GANS[f"gan-{name}-none"]
+    plain = build(config, dictionary).decoder
+    cold = initialised(replace(config, generator_temperature=0.5), dictionary).decoder.eval()
+    cold.load_state_dict(plain.state_dict())
+    seen = []
+
+    def choose(logits):
+        seen.append(logits)
+        return ancestral(logits)
+
+    samples = unroll(cold, 3, SampleLength(6), choose)
+    forbidden = SampleLength(6).forbidden(dictionary)
+    read = shifted(samples.tokens, dictionary.eos())
+    with torch.no_grad():
+        expected = (2 * plain(read)[0]).index_fill(2, torch.tensor(forbidden), -torch.inf)
+        features = cold.extract_features(read)[0]
+        torch.testing.assert_close(cold.output_layer(features), 2 * plain.output_layer(features))
+    torch.testing.assert_close(torch.stack(seen, dim=1), expected, rtol=1e-4, atol=1e-5)
+    chosen = expected.log_softmax(2).gather(2, samples.tokens.clamp(min=2).unsqueeze(2)).squeeze(2)
+    log_probs = token_log_probs(cold, samples, SampleLength(6))
+    torch.testing.assert_close(log_probs[samples.mask], chosen[samples.mask], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_a_generator_that_has_learned_at_a_temperature_goes_on_at_it(name, dictionary, tmp_path):
+    kind = GANS[f"gan-{name}-none"]
+    at = {t: replace(kind, generator_temperature=t) for t in (0.5, 1.0)}
+    for before, now, fits in ((0.5, 0.5, True), (0.5, 1.0, False), (1.0, 0.5, True)):
+        path = saved(
+            build(at[before], dictionary), tmp_path / "gan.pt", generator_temperature=before
+        )
+        start = partial(load_weights, initialised(at[now], dictionary).decoder, path, None)
+        if fits:
+            start()
+            continue
+        with pytest.raises(ValueError, match="trained with --generator-temperature 0.5, and here"):
+            start()
 
 
 @pytest.mark.parametrize(
