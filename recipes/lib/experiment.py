@@ -351,9 +351,13 @@ def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[st
             raise UsageError(f"{where} needs one of {', '.join(SOURCES)}")
         family = "likelihood" if "train" in system else "baseline"
         system = {"data": next(iter(data)), "label": name, "family": family} | system
-        for key, source in (("candidates", "resampled"), ("partition_samples", "train")):
-            if key in system and source not in system:
-                raise UsageError(f"{where}: {key} goes with {source}")
+        for key, sources in (
+            ("candidates", {"resampled"}),
+            ("partition_samples", {"train"}),
+            ("temperatures", {"train", "untrained", "resampled"}),
+        ):
+            if key in system and sources.isdisjoint(system):
+                raise UsageError(f"{where}: {key} goes with {' or '.join(sorted(sources))}")
         if "resampled" in system and "candidates" not in system:
             raise UsageError(f"{where}: resampled needs candidates, their number")
         if "samples" in system:
@@ -495,6 +499,15 @@ def check_trainings(experiment: dict, path: Path) -> None:
         system |= {"flags": shlex.join(flags), "counted": flops.asked}
 
 
+def check_points(points: dict, where: str) -> None:
+    """Raises UsageError unless temperatures have 1, and no point has the file name of another."""
+    if "temperatures" in points and 1.0 not in points["temperatures"]:
+        raise UsageError(f"{where}.temperatures must have 1.0, where systems are compared")
+    for key in {"temperatures", "top_p"} & points.keys():
+        if len({f"{value:.2f}" for value in points[key]}) < len(points[key]):
+            raise UsageError(f"{where}.{key} has two that are the same to two decimals")
+
+
 def check_given(systems: dict, data: dict, number: int, path: Path) -> None:
     """Raises UsageError unless sentences made elsewhere are as many as the samples of a system."""
     for name, system in systems.items():
@@ -566,11 +579,9 @@ def _read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
         entries[key] = render(entries.get(key), names, f"{path}: {key}")
     entries |= check(RENDERED, {key: entries[key] for key in RENDERED.model_fields}, str(path))
     sample = check(SAMPLE, entries["sample"], f"{path}: sample")
-    if 1.0 not in sample["temperatures"]:
-        raise UsageError(f"{path}: sample.temperatures must have 1.0, where systems are compared")
-    for key in ("temperatures", "top_p"):
-        if len({f"{value:.2f}" for value in sample[key]}) < len(sample[key]):
-            raise UsageError(f"{path}: sample.{key} has two that are the same to two decimals")
+    own = [(f"systems.{name}", system) for name, system in systems.items()]
+    for where, points in [("sample", sample), *own]:
+        check_points(points, f"{path}: {where}")
     check_given(systems, data, sample["number"], path)
     on_pairs = any(data[system["data"]]["kind"] == "pairs" for system in systems.values())
     check_decodings(entries["translate"], on_pairs, f"{path}: translate")

@@ -64,20 +64,21 @@ KINDS = {
     "characters": IMAGES,
     "questions": mapping(IMAGES, vocabulary=WHOLE, flags=TEXT),
 }
+TEMPERATURES = list[Annotated[NUMBER, Field(gt=0, lt=1000)]]
 SYSTEM = mapping(
     train=TEXT, untrained=TEXT, resampled=TEXT, unigram=(Literal[True] | None, None), samples=TEXT,
     candidates=(WHOLE | None, None), partition_samples=(Annotated[WHOLE, Field(ge=2)] | None, None),
     start=TEXT, set=NAMED, data=TEXT, label=TEXT, note=TEXT, table=TEXT, baseline=TEXT,
     family=(Literal["likelihood", "gan", "baseline"] | None, None),
     include=(Literal["default", "named", "always"], "default"), only=(Any, True),
-    checkpoint=(Literal["best", "last"], "best"),
+    checkpoint=(Literal["best", "last"], "best"), temperatures=(TEMPERATURES | None, None),
     form=(Literal["lines", "pairs", "text"] | None, None),
     seeds=(list[WHOLE] | Literal["first"] | None, None),
     curve=(list[str] | None, None), published=(NUMBER | None, None),
 )  # fmt: skip
 SAMPLE = mapping(
     number=(Annotated[WHOLE, Field(ge=2)], 1000), max_length=(WHOLE, 40), batch_size=(WHOLE, 250),
-    temperatures=(list[Annotated[NUMBER, Field(gt=0, lt=1000)]], [1.0]),
+    temperatures=(TEMPERATURES, [1.0]),
     top_p=(list[Annotated[NUMBER, Field(gt=0, lt=1)]], []),
 )  # fmt: skip
 SCORE = mapping(updates=(WHOLE, 200))

@@ -3,11 +3,6 @@
 
 PIECES = f"--sentencepiece-model {TEXT}/pieces.model"
 TOKENIZE = f"--tokenize {config['tokenize']}" if config.get("tokenize") else ""
-POINTS = (
-    f"--temperatures {' '.join(map(str, SAMPLE['temperatures']))} "
-    f"--top-p {' '.join(map(str, SAMPLE['top_p']))} --num-samples {SAMPLE['number']} "
-    f"--max-length {SAMPLE['max_length']} --batch-size {SAMPLE['batch_size']}"
-)
 
 
 def sampled_from(run):
@@ -17,9 +12,14 @@ def sampled_from(run):
 
 
 def how_to_sample(run):
-    """Flags of `evaluation.sample` for a run's system."""
+    """Flags of `evaluation.sample` for a run's system: its points, and how they are drawn."""
     system = system_of(run)
-    flags = ["--untrained"] if "untrained" in system else []
+    # A system's own temperatures stand for all points.
+    points = {"temperatures": system["temperatures"], "top_p": []} if "temperatures" in system else SAMPLE
+    flags = ["--temperatures", *map(str, points["temperatures"]), "--top-p", *map(str, points["top_p"])]
+    flags += ["--num-samples", str(SAMPLE["number"]), "--max-length", str(SAMPLE["max_length"])]
+    flags += ["--batch-size", str(SAMPLE["batch_size"])]
+    flags += ["--untrained"] if "untrained" in system else []
     for key, flag in (("candidates", "--resample"), ("partition_samples", "--partition-samples")):
         flags += [flag, str(system[key])] if key in system else []
     return " ".join(flags)
@@ -35,7 +35,7 @@ rule sample:
     params:
         command=lambda wildcards: (
             f"sample {TEXT}/bin --checkpoint {checkpoint(sampled_from(wildcards.run))} "
-            f"{how_to_sample(wildcards.run)} {POINTS} {PIECES} "
+            f"{how_to_sample(wildcards.run)} {PIECES} "
             f"--seed {seed_of(wildcards.run)} --output samples/{wildcards.run}"
         ),
         code=code("evaluation/sample.py", "evaluation/generation.py", "evaluation/residual.py"),
