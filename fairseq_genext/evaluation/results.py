@@ -230,6 +230,16 @@ class Results:
         """The point that stands for a system: temperature 1, no top-p; None without one."""
         return next(filter(_is_plain, self.points.get(name, {}).get(seed, [])), None)
 
+    def held_out_point(self) -> dict | None:
+        """That of held-out text; None where it has fewer lines than systems have samples.
+
+        Self-BLEU grows with their number, so it would stand too far left among the systems.
+        """
+        point = self.at_temperature_1(HELD_OUT, None)
+        texts = [name for name, system in self.systems.items() if self.kind(system) == "sentences"]
+        number = max((self.first_point(name)["num_samples"] for name in texts), default=0)
+        return point if point is None or point["num_samples"] >= number else None
+
     def first_point(self, name: str) -> dict:
         """The point that stands for a system, of its first seed."""
         return self.at_temperature_1(name, next(iter(self.points[name])))

@@ -92,6 +92,14 @@ def main() -> None:
     if args.held_out:
         # As many as samples, since Self-BLEU grows with their number.
         held_out = metrics.measure(metrics.read(args.held_out)[: args.num_samples])
+    comparable = held_out and held_out["num_samples"] == args.num_samples
+    if held_out and not comparable:
+        print(
+            f"{args.held_out} has {held_out['num_samples']:,} lines, fewer than --num-samples "
+            f"{args.num_samples:,}: its Self-BLEU is too low to be compared, and the pictures "
+            "leave it out",
+            file=sys.stderr,
+        )
     systems: dict[str, list[dict]] = {name: [] for name in args.checkpoints}
     total = len(systems) * len(args.points)
     for name, checkpoint in args.checkpoints.items():
@@ -121,9 +129,10 @@ def main() -> None:
     rows = [{"system": name, **point} for name, points in systems.items() for point in points]
     for order in (3, 4):
         path = args.output / f"quality_diversity_{order}.png"
-        quality_diversity_curves(pd.DataFrame(rows), order, path, held_out)
+        quality_diversity_curves(pd.DataFrame(rows), order, path, held_out if comparable else None)
     if held_out:
-        rows.append({"system": "held-out text", **held_out})
+        number = "" if comparable else f" ({held_out['num_samples']:,} lines)"
+        rows.append({"system": f"held-out text{number}", **held_out})
     print(markdown(format_table(rows, COLUMNS, temperature=2, top_p=2)))
     print(f"\nwrote {args.output}")
 

@@ -50,6 +50,7 @@ OWN = (
     "--save-dir", "--user-dir", "--seed", "--log-file", "--log-format", "--no-save",
     "--restore-file", "--no-last-checkpoints",
 )  # fmt: skip
+GIVEN_POINT = re.compile(r"(?:t(\d+\.\d\d)|p(0\.\d\d))\.txt")  # as evaluation.sample names them
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 REAL = ("held_out", "held_out_images")  # real data, which is measured like a system
 KNOWN_LATER = ("start", "data", "flops")  # names in `train` that no other value may have
@@ -362,20 +363,49 @@ def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[st
             raise UsageError(f"{where}: resampled needs candidates, their number")
         if "samples" in system:
             system["samples"] = str((path.parent / system["samples"]).resolve())
-            if not Path(system["samples"]).is_file():
-                raise UsageError(f"{where}: {system['samples']} is not a file")
         if system["data"] not in data:
             raise UsageError(f"{where}: there is no data {system['data']!r}")
         kind = data[system["data"]]["kind"]
         if not any(key in system for key in KIND_SOURCES[kind]):
             known = " or ".join(KIND_SOURCES[kind])
             raise UsageError(f"{where}: a system on data of kind {kind} needs {known}")
+        if "samples" in system:
+            system["points"] = given_points(Path(system["samples"]), kind == "sentences", where)
         if ("form" in system) != (kind == "questions"):
             raise UsageError(f"{where}: form goes with data of kind questions, and is needed there")
         systems[name] = system
     for name in systems:
         check_others(systems, name, f"{path}: systems.{name}")
     return systems
+
+
+def given_points(source: Path, free_text: bool, where: str) -> list[dict]:
+    """Files of samples or translations made elsewhere, and the temperature and top-p of each.
+
+    Args:
+        source: a file at temperature 1, or a folder with ``t0.80.txt``, ``p0.90.txt`` and so on.
+        free_text: whether a folder will do.
+        where: for errors.
+
+    Raises:
+        UsageError: there is no such file, or none at temperature 1.
+    """
+    if source.is_file():
+        return [{"samples": str(source), "temperature": 1.0, "top_p": 1.0}]
+    if not (free_text and source.is_dir()):
+        raise UsageError(f"{where}: {source} is not a file")
+    named = {path: GIVEN_POINT.fullmatch(path.name) for path in sorted(source.iterdir())}
+    points = [
+        {"samples": str(path), "temperature": float(found[1] or 1), "top_p": float(found[2] or 1)}
+        for path, found in named.items()
+        if found
+    ]
+    if not any(point["temperature"] == point["top_p"] == 1 for point in points):
+        raise UsageError(
+            f"{where}: {source} has no t1.00.txt, samples at temperature 1; other points are files "
+            "such as t0.80.txt (temperature) or p0.90.txt (top-p)"
+        )
+    return points
 
 
 def check_others(systems: dict, name: str, where: str) -> None:
@@ -511,11 +541,12 @@ def check_points(points: dict, where: str) -> None:
 def check_given(systems: dict, data: dict, number: int, path: Path) -> None:
     """Raises UsageError unless sentences made elsewhere are as many as the samples of a system."""
     for name, system in systems.items():
-        if "samples" in system and data[system["data"]]["kind"] == "sentences":
-            lines = len(read_lines(system["samples"]))
+        sentences = data[system["data"]]["kind"] == "sentences"
+        for point in system.get("points", []) if sentences else []:
+            lines = len(read_lines(point["samples"]))
             if lines != number:
                 raise UsageError(
-                    f"{path}: systems.{name}: {system['samples']} has {lines} lines, and "
+                    f"{path}: systems.{name}: {point['samples']} has {lines} lines, and "
                     f"sample.number is {number}; figures of different numbers cannot be compared"
                 )
 

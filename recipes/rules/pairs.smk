@@ -27,6 +27,8 @@ use rule given_samples as given_translations with:
     params:
         contents=lambda wildcards: contents([system_of(wildcards.run)["samples"]]),
         made=lambda wildcards: points(
-            translations=system_of(wildcards.run)["samples"],
-            decoding=next(iter(config["translate"]), ""),
+            {
+                "translations": system_of(wildcards.run)["samples"],
+                "decoding": next(iter(config["translate"]), ""),
+            }
         ),

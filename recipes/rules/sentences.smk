@@ -65,16 +65,16 @@ use rule sample as unigram with:
 
 rule given_samples:
     input:
-        lambda wildcards: system_of(wildcards.run)["samples"],
+        lambda wildcards: [point["samples"] for point in system_of(wildcards.run)["points"]],
     output:
         "samples/{run}.json",
     wildcard_constraints:
         run=runs_of("sentences", "samples"),
     params:
-        contents=lambda wildcards: contents([system_of(wildcards.run)["samples"]]),
-        made=lambda wildcards: points(
-            samples=system_of(wildcards.run)["samples"], temperature=1.0, top_p=1.0
+        contents=lambda wildcards: contents(
+            [point["samples"] for point in system_of(wildcards.run)["points"]]
         ),
+        made=lambda wildcards: points(*system_of(wildcards.run)["points"]),
     shell:
         "echo {params.made:q} > {output}"
 
@@ -87,7 +87,7 @@ rule held_out:
         points="samples/held_out.json",
     params:
         number=SAMPLE["number"],
-        made=points(samples="samples/held_out.txt", temperature=None, top_p=None),
+        made=points({"samples": "samples/held_out.txt", "temperature": None, "top_p": None}),
     shell:
         # As many as samples, since Self-BLEU grows with their number.
         "head -n {params.number} {TEXT}/valid.txt > {output.text}; echo {params.made:q} > {output.points}"

@@ -161,6 +161,34 @@ def test_the_code_of_a_metric_counts(made, tmp_path):
     assert not {"train", "sample", "data"} & after.keys()
 
 
+def test_samples_made_elsewhere_at_several_temperatures_and_a_system_with_its_own(made):
+    """The same text is measured alike, whoever has brought it."""
+    folder, _ = made
+    changed = yaml.safe_load(EXAMPLE)
+    name = next(name for name, system in changed["systems"].items() if "train" in system)
+    changed["systems"] = {
+        name: changed["systems"][name] | {"temperatures": [0.5, 1.0]},
+        "others": {"samples": "brought", "seeds": "first"},
+    }
+    changed["report"] = ["quality", "curves"]
+    shutil.rmtree(folder / "brought", ignore_errors=True)
+    shutil.copytree(folder / "out/samples" / f"{name}.1", folder / "brought")
+    (folder / "brought.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
+    done = run_recipe("compare.sh", "brought.yaml", "--output", "brought out", cwd=folder)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    own, brought = (
+        json.loads((folder / "brought out/measured" / f"{run}.1.json").read_text())["points"]
+        for run in (name, "others")
+    )
+    assert [point["temperature"] for point in own] == [0.5, 1.0]
+    files = {path.name for path in (folder / "brought").glob("*.txt")}
+    assert {Path(point["samples"]).name for point in brought} == files and len(files) > 1
+    plain = [
+        next(p for p in points if p["temperature"] == p["top_p"] == 1) for points in (own, brought)
+    ]
+    assert plain[0]["bleu_3"] == plain[1]["bleu_3"]
+
+
 def test_a_checkout_may_have_a_blank_in_its_name(texts, tmp_path):
     checkout = tmp_path / "my checkout"
     shutil.copytree(RECIPES, checkout / "recipes")

@@ -93,6 +93,7 @@ def test_figures_are_those_of_the_samples(swept):
             assert f"{point['bleu_3']:.3f}" in done.stdout and name in done.stdout
     held_out = json.loads((folder / "swept/sweep.json").read_text())["held_out"]
     assert held_out["num_samples"] == 37
+    assert "held-out text (37 lines)" in done.stdout and "valid.en has 37 lines" in done.stderr
     for order in (3, 4):
         with Image.open(folder / f"swept/quality_diversity_{order}.png") as image:
             assert len(set(image.convert("L").resize((64, 64)).tobytes())) > 5

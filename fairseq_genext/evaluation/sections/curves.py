@@ -128,13 +128,16 @@ def build(results: Results, folder: Path) -> page.Section:
     systems = results.of_kind("sentences", "curves")
     curves, gaps = mean_curves(results, systems), curve_gaps(results, systems)
     labelled = curves.assign(system=curves["system"].map(results.label))
-    held_out = results.at_temperature_1(HELD_OUT, None)
+    held_out = results.held_out_point()
     captions = {}
     for order in ORDERS:
         name = f"curves_{order}.png"
-        quality_diversity_curves(labelled, order, folder / name, held_out)
+        quality_diversity_curves(labelled, order, folder / name, held_out=held_out)
         captions[name] = f"Quality against sameness, n-grams up to {order}, mean over seeds"
-    blocks = [page.Pictures(captions), page.Paragraph(EXPLANATION)]
+    said = [EXPLANATION]
+    if held_out is None and HELD_OUT in results.points:
+        said.append("Held-out text has fewer lines than systems have samples, and no star.")
+    blocks = [page.Pictures(captions), page.Paragraph(" ".join(said))]
     rows = [
         row | {"GAN": results.label(row["system"]), "curve": results.label(row["curve"])}
         | {"seeds": str(len(row["gap"])), "gap": spread(row["gap"], signed=True)}

@@ -136,8 +136,8 @@ def draw(results: Results, names: list[str], folder: Path) -> dict[str, str]:
         for name in names
         if name != HELD_OUT
     ]
-    held_out = results.at_temperature_1(HELD_OUT, None)
-    quality_diversity_curves(pd.DataFrame(points), 3, folder / "quality_diversity.png", held_out)
+    path, held_out = folder / "quality_diversity.png", results.held_out_point()
+    quality_diversity_curves(pd.DataFrame(points), 3, path, held_out)
     return {
         "quality_diversity.png": "Quality against sameness; the star is held-out text: good "
         "samples are near it",

@@ -3,6 +3,7 @@
 import copy
 import json
 import shlex
+import shutil
 import time
 from pathlib import Path
 
@@ -132,6 +133,27 @@ def test_samples_made_elsewhere_are_as_many_as_others_and_there_once(write):
         read(path, [])
 
 
+def test_samples_made_elsewhere_at_several_temperatures(write):
+    path = write(systems__mine={"samples": "made"}, sample={"number": 40})
+    folder = path.parent / "made"
+    folder.mkdir()
+    for name in ("t0.70.txt", "p0.90.txt", "notes.txt"):
+        shutil.copy(path.parent / "texts/test.txt", folder / name)
+    with pytest.raises(
+        UsageError, match=r"systems.mine: .*/made has no t1.00.txt, samples at temp"
+    ):
+        read(path, [])
+    shutil.copy(path.parent / "texts/test.txt", folder / "t1.00.txt")
+    assert read(path, [])[0]["systems"]["mine"]["points"] == [
+        {"samples": str(folder / "p0.90.txt"), "temperature": 1.0, "top_p": 0.9},
+        {"samples": str(folder / "t0.70.txt"), "temperature": 0.7, "top_p": 1.0},
+        {"samples": str(folder / "t1.00.txt"), "temperature": 1.0, "top_p": 1.0},
+    ]
+    (folder / "t0.70.txt").write_text("one line\n")
+    with pytest.raises(UsageError, match=r"systems.mine: .*/t0.70.txt has 1 lines, and sample.num"):
+        read(path, [])
+
+
 def test_what_a_training_alone_can_know(write):
     path = write(
         systems__one__train="--x {{ data.lines.train }} --y {{ data.pieces }}",
@@ -230,6 +252,12 @@ WRONG_FILES = [
     ({"systems__kept": {"resampled": "one"}}, "systems.kept: resampled needs candidates"),
     ({"systems__one__candidates": 2}, "systems.one: candidates goes with resampled"),
     ({"systems__unigram__partition_samples": 9}, "partition_samples goes with train"),
+    (
+        {"systems__unigram__temperatures": [1.0]},
+        "systems.unigram: temperatures goes with resampled or train or untrained",
+    ),
+    ({"systems__one__temperatures": [0.7]}, "systems.one.temperatures must have 1.0"),
+    ({"systems__one__temperatures": [1.0, 1.001]}, "systems.one.temperatures has two that are"),
     ({"systems__unigram__label": "one"}, "systems.one: unigram has the label 'one' too"),
     (
         {"systems__one__seeds": [1]},

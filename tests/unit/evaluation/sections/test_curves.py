@@ -70,3 +70,25 @@ def test_one_seed_is_said_to_be_one(tmp_path):
     gaps = curves.curve_gaps(results, list(results.systems.values()))
     ((_, told),) = curves.finding(results, gaps)
     assert "above: good (+" in told and "one seed alone" in told and "not reached: same" in told
+
+
+@pytest.mark.parametrize(("lines", "told"), [(100, False), (99, True)])
+def test_a_star_of_fewer_lines_would_be_too_far_left(lines, told, tmp_path, monkeypatch):
+    experiments.comparison(tmp_path, seeds=[1])
+
+    def count(number):
+        def change(content):
+            for point in content["points"]:
+                point["num_samples"] = number
+
+        return change
+
+    for path in (tmp_path / "measured").glob("*.json"):
+        experiments.change_json(path, count(lines if path.stem == "held_out" else 100))
+    stars = []
+    monkeypatch.setattr(
+        curves, "quality_diversity_curves", lambda *_, held_out: stars.append(held_out)
+    )
+    section = curves.build(Results(tmp_path), tmp_path)
+    assert len(stars) == 2 and all((star is None) == told for star in stars)
+    assert ("Held-out text has fewer lines" in section.blocks[1].text) == told
