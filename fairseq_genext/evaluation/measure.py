@@ -5,10 +5,11 @@
 
 The JSON is that of ``evaluation.sample``. Every point gets the figures of ``metrics.samples``, the
 Fréchet distance and, at temperature 1 where mauve-text is installed, MAUVE; with --scorer and
---reverse-scorer, language models trained apart, also the language-model scores of
+--reverse-scorers, language models trained apart, also the language-model scores of
 ``metrics.lm_score``.
 """
 
+import argparse
 from pathlib import Path
 
 from fairseq_genext.evaluation import command
@@ -21,6 +22,19 @@ def plain(point: dict) -> bool:
     return point.get("temperature") in (1, None) and point.get("top_p") in (1, None)
 
 
+def scorers_of(point: dict, args: argparse.Namespace) -> list:
+    """The language models that score a point's samples, and the references; None without one."""
+    paths = [args.scorer if args.score_all_points or plain(point) else None, None]
+    if args.reverse_scorers:
+        own = args.reverse_scorers / Path(point["samples"]).stem / "checkpoint_last.pt"
+        paths[1] = str(own) if plain(point) or own.is_file() else None
+    if not any(paths):
+        return paths
+    from fairseq_genext.evaluation.metrics.lm_score import ScoringLM  # fairseq takes seconds
+
+    return [path and ScoringLM(path, args.scorer_data, args.sentencepiece_model) for path in paths]
+
+
 def main() -> None:
     """The command line."""
     parser = command.parser("measure", __doc__)
@@ -28,7 +42,15 @@ def main() -> None:
     add_text_flags(parser)
     parser.add_argument("--scorer", help="checkpoint of a language model trained on real text")
     parser.add_argument("--scored", help="text for --scorer in place of samples it was trained on")
-    parser.add_argument("--reverse-scorer", help="of one trained on these samples")
+    parser.add_argument(
+        "--reverse-scorers",
+        type=Path,
+        help="folder of those trained on samples: NAME/checkpoint_last.pt for a point NAME.txt; "
+        "points but temperature 1 may have none",
+    )
+    parser.add_argument(
+        "--score-all-points", action="store_true", help="by --scorer, not temperature 1 alone"
+    )
     parser.add_argument("--scorer-data", help="folder of the scorers' dict.txt")
     parser.add_argument("--sentencepiece-model", help="pieces of scorers and systems")
     parser.add_argument("--output", required=True, help="JSON to write")
@@ -38,13 +60,10 @@ def main() -> None:
     for point in points:
         texts = metrics.read(point["samples"])
         point |= metrics.measure(texts, mauve=plain(point))
-        if plain(point) and (args.scorer or args.reverse_scorer):
-            from fairseq_genext.evaluation.metrics.lm_score import ScoringLM, lm_scores
+        scorers = scorers_of(point, args)
+        if any(scorers):
+            from fairseq_genext.evaluation.metrics.lm_score import lm_scores
 
-            scorers = [
-                path and ScoringLM(path, args.scorer_data, args.sentencepiece_model)
-                for path in (args.scorer, args.reverse_scorer)
-            ]
             # At blanks, whatever cuts the text for the other figures.
             scored = read_tokens(args.scored or point["samples"])
             point |= lm_scores(scored, read_tokens(args.references), *scorers)

@@ -81,7 +81,7 @@ SAMPLE = mapping(
     temperatures=(TEMPERATURES, [1.0]),
     top_p=(list[Annotated[NUMBER, Field(gt=0, lt=1)]], []),
 )  # fmt: skip
-SCORE = mapping(updates=(WHOLE, 200))
+SCORE = mapping(updates=(WHOLE, 200), points=(Literal["plain", "all"], "plain"))
 
 
 def check(keys: type[Mapping], entries: Any, where: str) -> dict:

@@ -1,9 +1,10 @@
-"""Trains a language model that scores texts: a gpt_doc of about two million parameters.
+"""Trains language models that score texts: gpt_docs of about two million parameters.
 
-    python recipes/lib/train_scorer.py TEXT DATA UPDATES FOLDER
+    python recipes/lib/train_scorer.py DATA UPDATES FOLDER TEXT …
 
-cuts TEXT with DATA/pieces.model, binarises it with the dictionary of DATA/bin, and trains on it
-into FOLDER/checkpoint_last.pt, for UPDATES of 64 sentences. Writes FOLDER.json at the end.
+cuts each TEXT with DATA/pieces.model, binarises it with the dictionary of DATA/bin, and trains on
+it for UPDATES of 64 sentences: NAME.txt into FOLDER/NAME/checkpoint_last.pt. Writes FOLDER.json at
+the end.
 """
 
 import shutil
@@ -26,14 +27,16 @@ FLAGS = (
 
 def main() -> None:
     """The command line."""
-    text, data, updates, folder = sys.argv[1:]
+    data, updates, folder, *texts = sys.argv[1:]
     shutil.rmtree(folder, ignore_errors=True)
-    Path(folder).mkdir(parents=True)
-    pieces.encode(f"{data}/pieces.model", text, f"{folder}/train.pieces")
     dictionary = ["--only-source", "--srcdict", f"{data}/bin/dict.txt"]
-    binarise(Path(folder), *dictionary, splits=("train",))
     schedule = ["--warmup-updates", str(int(updates) // 10 + 1), "--max-update", updates]
-    fairseq_train(f"{folder}/bin", [*FLAGS.split(), *schedule, "--save-dir", folder])
+    for text in map(Path, texts):
+        own = Path(folder) / text.stem
+        own.mkdir(parents=True)
+        pieces.encode(f"{data}/pieces.model", str(text), f"{own}/train.pieces")
+        binarise(own, *dictionary, splits=("train",))
+        fairseq_train(own / "bin", [*FLAGS.split(), *schedule, "--save-dir", str(own)])
     write_whole(f"{folder}.json", "{}\n")
 
 

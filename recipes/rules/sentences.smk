@@ -11,11 +11,15 @@ def sampled_from(run):
     return f"{system.get('untrained', system.get('resampled', RUNS[run][0]))}.{seed_of(run)}"
 
 
+def points_of(run):
+    """Temperatures and top-p at which a run is sampled; a system's own temperatures stand for all."""
+    system = system_of(run)
+    return {"temperatures": system["temperatures"], "top_p": []} if "temperatures" in system else SAMPLE
+
+
 def how_to_sample(run):
     """Flags of `evaluation.sample` for a run's system: its points, and how they are drawn."""
-    system = system_of(run)
-    # A system's own temperatures stand for all points.
-    points = {"temperatures": system["temperatures"], "top_p": []} if "temperatures" in system else SAMPLE
+    system, points = system_of(run), points_of(run)
     flags = ["--temperatures", *map(str, points["temperatures"]), "--top-p", *map(str, points["top_p"])]
     flags += ["--num-samples", str(SAMPLE["number"]), "--max-length", str(SAMPLE["max_length"])]
     flags += ["--batch-size", str(SAMPLE["batch_size"])]
@@ -96,6 +100,14 @@ rule held_out:
 # The language model that scores samples reads real text, best such that no system was trained on:
 # copying must earn nothing. One that scores the references reads a system's samples of the first seed.
 # All have the same budget, and none is chosen by validation, so that only the text they read differs.
+def scorer_texts(run):
+    """What the language models of a run read: validation text, or samples, one each."""
+    if run == "real":
+        return f"{TEXT}/valid.txt"
+    temperatures = points_of(run)["temperatures"] if SCORE["points"] == "all" else [1.0]
+    return " ".join(f"samples/{run}/t{temperature:.2f}.txt" for temperature in temperatures)
+
+
 rule scoring_language_model:
     input:
         f"{TEXT}/data.json",
@@ -103,9 +115,7 @@ rule scoring_language_model:
     output:
         "scorers/{run}.json",
     params:
-        text=lambda wildcards: (
-            f"{TEXT}/valid.txt" if wildcards.run == "real" else f"samples/{wildcards.run}/t1.00.txt"
-        ),
+        texts=lambda wildcards: scorer_texts(wildcards.run),
         updates=SCORE and SCORE["updates"],
     log:
         "logs/scorer-{run}.log",
@@ -113,13 +123,13 @@ rule scoring_language_model:
         "benchmarks/scorer-{run}.tsv"
     priority: 1000
     shell:
-        PYTHON + "{LIB:q}/train_scorer.py {params.text} {TEXT} {params.updates} scorers/{wildcards.run} > {log} 2>&1"
+        PYTHON + "{LIB:q}/train_scorer.py {TEXT} {params.updates} scorers/{wildcards.run} {params.texts} > {log} 2>&1"
 
 
 def reverse_scored(run):
     """Whether a language model is trained on the run's samples: those of the first seed."""
-    trained = run in RUNS and "train" in system_of(run)
-    return SCORE and trained and seed_of(run) == system_of(run)["seeds"][0]
+    sampled = run in RUNS and not {"train", "resampled"}.isdisjoint(system_of(run))
+    return SCORE and sampled and seed_of(run) == system_of(run)["seeds"][0]
 
 
 rule measure:
@@ -135,10 +145,11 @@ rule measure:
     params:
         command=lambda wildcards: (
             f"measure samples/{wildcards.run}.json --references {TEXT}/test.txt --train {TEXT}/train.txt {PIECES} {TOKENIZE} "
-            + (f"--scorer scorers/real/checkpoint_last.pt --scorer-data {TEXT}/bin " if SCORE else "")
+            + (f"--scorer scorers/real/valid/checkpoint_last.pt --scorer-data {TEXT}/bin " if SCORE else "")
+            + ("--score-all-points " if SCORE and SCORE["points"] == "all" else "")
             # Held-out text is what the scoring language model has read, so the references stand for it.
             + (f"--scored {TEXT}/test.txt " if SCORE and wildcards.run == "held_out" else "")
-            + (f"--reverse-scorer scorers/{wildcards.run}/checkpoint_last.pt " if reverse_scored(wildcards.run) else "")
+            + (f"--reverse-scorers scorers/{wildcards.run} " if reverse_scored(wildcards.run) else "")
             + f"--output measured/{wildcards.run}.json"
         ),
         code=code("evaluation/measure.py", "evaluation/metrics/*.py"),

@@ -171,6 +171,7 @@ def test_samples_made_elsewhere_at_several_temperatures_and_a_system_with_its_ow
         "others": {"samples": "brought", "seeds": "first"},
     }
     changed["report"] = ["quality", "curves"]
+    changed["language_model_score"] = {"updates": 3, "points": "all"}
     shutil.rmtree(folder / "brought", ignore_errors=True)
     shutil.copytree(folder / "out/samples" / f"{name}.1", folder / "brought")
     (folder / "brought.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
@@ -187,6 +188,11 @@ def test_samples_made_elsewhere_at_several_temperatures_and_a_system_with_its_ow
         next(p for p in points if p["temperature"] == p["top_p"] == 1) for points in (own, brought)
     ]
     assert plain[0]["bleu_3"] == plain[1]["bleu_3"]
+    # Real text's scorer reads every point; one trained on samples only those of a trained system.
+    assert plain[0]["lm_score"] == plain[1]["lm_score"]
+    assert all({"lm_score", "reverse_lm_score"} <= point.keys() for point in own)
+    assert all("lm_score" in point and "reverse_lm_score" not in point for point in brought)
+    assert own[0]["reverse_lm_score"] != own[1]["reverse_lm_score"]
 
 
 def test_a_checkout_may_have_a_blank_in_its_name(texts, tmp_path):

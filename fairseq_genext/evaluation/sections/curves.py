@@ -19,9 +19,16 @@ from fairseq_genext.evaluation.seeds import SIDES, one_seed, sign_of_mean, sprea
 from fairseq_genext.evaluation.tables import columns, format_table
 
 ORDERS = (3, 4)
+# What is looked up on the curve, and what the difference to it is called.
+GAPS = {
+    "bleu_3": "gap", "frechet": "frechet_gap", "lm_score": "lm_gap",
+    "reverse_lm_score": "reverse_lm_gap",
+}  # fmt: skip
 COLUMNS = columns(
-    "GAN", "curve", "seeds", "gap", "verdict", "frechet_gap", curve="temperature curve of",
-    gap="BLEU-3 less the curve's", frechet_gap="Fréchet distance less the curve's",
+    "GAN", "curve", "seeds", "gap", "verdict", "frechet_gap", "lm_gap", "reverse_lm_gap",
+    curve="temperature curve of", gap="BLEU-3 less the curve's",
+    frechet_gap="Fréchet distance less the curve's", lm_gap="LM score less the curve's",
+    reverse_lm_gap="reverse LM score less the curve's",
 )  # fmt: skip
 EXPLANATION = (
     "Filled marks on a line are temperatures, the large one temperature 1 with bars of one "
@@ -32,8 +39,8 @@ EXPLANATION = (
 EXPLANATION_OF_GAPS = (
     "Does a GAN reach what a likelihood model does not reach at some other temperature (Caccia et "
     "al. 2020)? BLEU-3 of the GAN at temperature 1 less that of the curve at the same Self-BLEU-3, "
-    "and likewise the Fréchet distance, where less is better. The curve is interpolated between "
-    "its temperatures, seed by seed, and not continued beyond them."
+    "and likewise the Fréchet distance and language-model scores, where less is better. The curve "
+    "is interpolated between its temperatures, seed by seed, and not continued beyond them."
 )
 
 
@@ -64,12 +71,12 @@ def curve_gaps(results: Results, systems: list[System]) -> list[dict]:
 
     ``gap`` is BLEU-3 of the GAN less that of the curve at the same Self-BLEU-3, for every seed that
     both have and whose curve reaches so far; its ``verdict`` is above, within error, below, or
-    outside the curve. ``frechet_gap`` is the same of the Fréchet distance.
+    outside the curve. Other gaps, see ``GAPS``, are those of other figures, where both have them.
     """
     rows = []
     gans, others = ([s for s in systems if s.family == f] for f in ("gan", "likelihood"))
     for gan, other in product(gans, others):
-        found: dict[str, list[float]] = {"bleu_3": [], "frechet": []}
+        found: dict[str, list[float]] = {figure: [] for figure in GAPS}
         for seed in (seed for seed in gan.seeds if seed in other.seeds):
             point, curve = results.at_temperature_1(gan.name, seed), results.points[other.name]
             for figure, differences in found.items():
@@ -79,9 +86,8 @@ def curve_gaps(results: Results, systems: list[System]) -> list[dict]:
         gaps = found["bleu_3"]
         sign = sign_of_mean(gaps) if gaps else None
         verdict = SIDES[sign] + one_seed(gaps) if gaps else "outside the curve"
-        row = {"system": gan.name, "curve": other.name, "gap": gaps}
-        row["frechet_gap"] = found["frechet"]
-        rows.append(row | {"sign": sign, "verdict": verdict})
+        row = {"system": gan.name, "curve": other.name, "sign": sign, "verdict": verdict}
+        rows.append(row | {gap: found[figure] for figure, gap in GAPS.items()})
     return rows
 
 
@@ -140,8 +146,8 @@ def build(results: Results, folder: Path) -> page.Section:
     blocks = [page.Pictures(captions), page.Paragraph(" ".join(said))]
     rows = [
         row | {"GAN": results.label(row["system"]), "curve": results.label(row["curve"])}
-        | {"seeds": str(len(row["gap"])), "gap": spread(row["gap"], signed=True)}
-        | {"frechet_gap": spread(row["frechet_gap"], signed=True) if row["frechet_gap"] else None}
+        | {"seeds": str(len(row["gap"]))}
+        | {gap: spread(row[gap], signed=True) if row[gap] else None for gap in GAPS.values()}
         for row in gaps
     ]  # fmt: skip
     if rows:

@@ -115,7 +115,10 @@ def test_a_number_stays_a_number_and_a_date_is_a_text(write):
 
 def test_a_score_without_keys_has_its_defaults(write):
     score = read(write(language_model_score={}), [])[0]["language_model_score"]
-    assert score == {"updates": 200} and read(write(), [])[0]["language_model_score"] is None
+    assert (
+        score == {"updates": 200, "points": "plain"}
+        and read(write(), [])[0]["language_model_score"] is None
+    )
 
 
 def test_an_empty_text_is_told(write):

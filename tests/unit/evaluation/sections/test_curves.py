@@ -22,8 +22,8 @@ def test_gap_to_the_curves_by_interpolation(tmp_path):
     assert found["good", "gpt"]["verdict"] == "above"
     assert found["poor", "lm"]["verdict"] == "below"
     assert found["same", "lm"] == {
-        "system": "same", "curve": "lm", "gap": [], "frechet_gap": [], "sign": None,
-        "verdict": "outside the curve",
+        "system": "same", "curve": "lm", "gap": [], "frechet_gap": [], "lm_gap": [],
+        "reverse_lm_gap": [], "sign": None, "verdict": "outside the curve",
     }  # fmt: skip
     mean = curves.mean_curves(results, list(results.systems.values())).set_index(
         ["system", "temperature", "top_p"]
@@ -48,20 +48,32 @@ def test_curve_is_interpolated_in_temperature_alone_and_never_continued():
     assert curves.on_curve(points, "mauve", 0.4) is None
 
 
-def test_gap_of_the_frechet_distance(tmp_path):
+@pytest.mark.parametrize(
+    ("figure", "gap", "heading"),
+    [
+        ("frechet", "frechet_gap", "Fréchet distance"),
+        ("lm_score", "lm_gap", "LM score"),
+        ("reverse_lm_score", "reverse_lm_gap", "reverse LM score"),
+    ],
+)
+def test_gaps_of_other_figures(figure, gap, heading, tmp_path):
     """That of good at temperature 1 is 0.2, and every curve's is 0.5."""
     experiments.comparison(tmp_path, seeds=[1])
 
-    def change(content):
-        for point in content["points"]:
-            point["frechet"] = 0.2
+    def put(value):
+        def change(content):
+            for point in content["points"]:
+                point[figure] = value
 
-    experiments.change_json(tmp_path / "measured/good.1.json", change)
+        return change
+
+    for path in (tmp_path / "measured").glob("*.json"):
+        experiments.change_json(path, put(0.2 if path.stem == "good.1" else 0.5))
     results = Results(tmp_path)
     gaps = curves.curve_gaps(results, list(results.systems.values()))
-    assert gaps[0]["frechet_gap"] == pytest.approx([-0.3])
+    assert gaps[0][gap] == pytest.approx([-0.3])
     table = curves.build(results, tmp_path).blocks[2].frame
-    assert table["Fréchet distance less the curve's"][0] == "−0.300"
+    assert table[f"{heading} less the curve's"][0] == "−0.300"
 
 
 def test_one_seed_is_said_to_be_one(tmp_path):
