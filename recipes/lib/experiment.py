@@ -371,6 +371,8 @@ def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[st
             raise UsageError(f"{where}: a system on data of kind {kind} needs {known}")
         if "samples" in system:
             system["points"] = given_points(Path(system["samples"]), kind == "sentences", where)
+        if "temperatures" in system and kind != "sentences":
+            raise UsageError(f"{where}: temperatures goes with data of kind sentences")
         if ("form" in system) != (kind == "questions"):
             raise UsageError(f"{where}: form goes with data of kind questions, and is needed there")
         systems[name] = system

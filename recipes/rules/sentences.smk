@@ -17,13 +17,20 @@ def points_of(run):
     return {"temperatures": system["temperatures"], "top_p": []} if "temperatures" in system else SAMPLE
 
 
+def point_flags(run):
+    """Flags of `evaluation.sample` for what a run is sampled at."""
+    points = points_of(run)
+    return (
+        f"--temperatures {' '.join(map(str, points['temperatures']))} "
+        f"--top-p {' '.join(map(str, points['top_p']))} --num-samples {SAMPLE['number']} "
+        f"--max-length {SAMPLE['max_length']} --batch-size {SAMPLE['batch_size']}"
+    )
+
+
 def how_to_sample(run):
-    """Flags of `evaluation.sample` for a run's system: its points, and how they are drawn."""
-    system, points = system_of(run), points_of(run)
-    flags = ["--temperatures", *map(str, points["temperatures"]), "--top-p", *map(str, points["top_p"])]
-    flags += ["--num-samples", str(SAMPLE["number"]), "--max-length", str(SAMPLE["max_length"])]
-    flags += ["--batch-size", str(SAMPLE["batch_size"])]
-    flags += ["--untrained"] if "untrained" in system else []
+    """Flags of `evaluation.sample` and `evaluation.oracle` for a run's system."""
+    system = system_of(run)
+    flags = ["--untrained"] if "untrained" in system else []
     for key, flag in (("candidates", "--resample"), ("partition_samples", "--partition-samples")):
         flags += [flag, str(system[key])] if key in system else []
     return " ".join(flags)
@@ -39,7 +46,7 @@ rule sample:
     params:
         command=lambda wildcards: (
             f"sample {TEXT}/bin --checkpoint {checkpoint(sampled_from(wildcards.run))} "
-            f"{how_to_sample(wildcards.run)} {PIECES} "
+            f"{how_to_sample(wildcards.run)} {point_flags(wildcards.run)} {PIECES} "
             f"--seed {seed_of(wildcards.run)} --output samples/{wildcards.run}"
         ),
         code=code("evaluation/sample.py", "evaluation/generation.py", "evaluation/residual.py"),

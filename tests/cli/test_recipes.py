@@ -130,7 +130,7 @@ def test_question_answering(tmp_path, systems):
 @pytest.mark.parametrize(
     "systems",
     [
-        ("residual_4",),
+        ("residual_4", "cold_4"),
         pytest.param(("gan_textgail", "ddo"), marks=pytest.mark.full),
     ],
 )
@@ -145,7 +145,9 @@ def test_past_the_curve(corpus, tmp_path, systems):
     )  # fmt: skip
     figures, page, _ = report_of("past_the_curve.sh", tmp_path, *argv)
     for name in systems:
-        assert len(measured(tmp_path, f"{name}.4")) == 5  # temperatures
+        points = measured(tmp_path, f"{name}.4")
+        assert len(points) == (3 if name == "cold_4" else 6)  # temperatures
+        assert all({"lm_score", "reverse_lm_score"} <= point.keys() for point in points)
         assert {row["system"] for row in figures["gains"]["systems"]} >= {name}
     if "residual_4" in systems:
         figures = figures["residual"]["gan_residual"]
@@ -154,7 +156,7 @@ def test_past_the_curve(corpus, tmp_path, systems):
         )
         assert low <= middle <= high
         assert figures["generator_nll"]["mean"] == pytest.approx(
-            math.log(measured(tmp_path, "gan_residual.4")[3]["perplexity"]), abs=1e-4
+            math.log(measured(tmp_path, "gan_residual.4")[4]["perplexity"]), abs=1e-4
         )
         assert (tmp_path / "out/report/reliability.png").exists() and "calibrated" in page
         one, four = (

@@ -259,6 +259,13 @@ WRONG_FILES = [
         {"systems__unigram__temperatures": [1.0]},
         "systems.unigram: temperatures goes with resampled or train or untrained",
     ),
+    (
+        {
+            "data__pairs": PAIRS,
+            "systems__unigram": {"train": "x", "data": "pairs", "temperatures": [1.0]},
+        },
+        "systems.unigram: temperatures goes with data of kind sentences",
+    ),
     ({"systems__one__temperatures": [0.7]}, "systems.one.temperatures must have 1.0"),
     ({"systems__one__temperatures": [1.0, 1.001]}, "systems.one.temperatures has two that are"),
     ({"systems__unigram__label": "one"}, "systems.one: unigram has the label 'one' too"),
