@@ -480,8 +480,12 @@ def choose_sections(sections: list[str], systems: dict, chosen: dict, data: dict
     """The sections of the report that the chosen systems fill.
 
     Raises:
-        UsageError: no system of the file is on the data of a section, or no section is left.
+        UsageError: no system of the file fills a section, or no section is left.
     """
+
+    def filled(section: str, some: dict) -> bool:
+        return section != "residual" or any("partition_samples" in one for one in some.values())
+
     all_kinds, kinds = (
         {data[system["data"]]["kind"] for system in some.values()} for some in (systems, chosen)
     )
@@ -489,7 +493,11 @@ def choose_sections(sections: list[str], systems: dict, chosen: dict, data: dict
         kind = SECTION_KINDS.get(section)
         if kind and kind not in all_kinds:
             raise UsageError(f"{path}: report: {section} needs a system on data of kind {kind}")
-    left = [one for one in sections if SECTION_KINDS.get(one) in {None, *kinds}]
+        if not filled(section, systems):
+            raise UsageError(f"{path}: report: {section} needs a system with partition_samples")
+    left = [
+        one for one in sections if SECTION_KINDS.get(one) in {None, *kinds} and filled(one, chosen)
+    ]
     return unique(left, f"{path}: report, for the chosen systems,")
 
 

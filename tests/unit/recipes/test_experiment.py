@@ -157,6 +157,12 @@ def test_samples_made_elsewhere_at_several_temperatures(write):
         read(path, [])
 
 
+def test_a_section_that_the_chosen_systems_do_not_fill_is_left_out(write):
+    path = write(systems__two__partition_samples=9, report=["quality", "residual"])
+    assert read(path, ["--systems", "two"])[0]["report"] == ["quality", "residual"]
+    assert read(path, ["--systems", "one"])[0]["report"] == ["quality"]
+
+
 def test_what_a_training_alone_can_know(write):
     path = write(
         systems__one__train="--x {{ data.lines.train }} --y {{ data.pieces }}",
@@ -240,6 +246,7 @@ WRONG_FILES = [
     ({"notes": "one"}, "notes: Input should be a valid list, not 'one'"),
     ({"sample": {"temperatures": [0.7]}}, "sample.temperatures must have 1.0"),
     ({"report": ["oracle"]}, "report: oracle needs a system on data of kind oracle"),
+    ({"report": ["residual"]}, "report: residual needs a system with partition_samples"),
     ({"systems__one__curve": ["three"]}, "systems.one: curve 'three' is no system"),
     (
         {"data__pairs": PAIRS, "systems__like": {"untrained": "one", "data": "pairs"}},
