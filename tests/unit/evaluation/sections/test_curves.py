@@ -4,7 +4,7 @@ import experiments
 import pytest
 
 from fairseq_genext.evaluation.results import Results
-from fairseq_genext.evaluation.sections import curves
+from fairseq_genext.evaluation.sections import curves, quality
 
 
 def test_gap_to_the_curves_by_interpolation(tmp_path):
@@ -104,3 +104,6 @@ def test_a_star_of_fewer_lines_would_be_too_far_left(lines, told, tmp_path, monk
     section = curves.build(Results(tmp_path), tmp_path)
     assert len(stars) == 2 and all((star is None) == told for star in stars)
     assert ("Held-out text has fewer lines" in section.blocks[1].text) == told
+    results = Results(tmp_path)
+    found = dict(quality.findings(results, list(results.systems.values())))
+    assert ("held-out text" in found["Diversity"]) != told and "held-out text" in found["Quality"]
