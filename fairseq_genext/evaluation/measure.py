@@ -22,17 +22,24 @@ def plain(point: dict) -> bool:
     return point.get("temperature") in (1, None) and point.get("top_p") in (1, None)
 
 
-def scorers_of(point: dict, args: argparse.Namespace) -> list:
-    """The language models that score a point's samples, and the references; None without one."""
-    paths = [args.scorer if args.score_all_points or plain(point) else None, None]
-    if args.reverse_scorers:
-        own = args.reverse_scorers / Path(point["samples"]).stem / "checkpoint_last.pt"
-        paths[1] = str(own) if plain(point) or own.is_file() else None
-    if not any(paths):
-        return paths
-    from fairseq_genext.evaluation.metrics.lm_score import ScoringLM  # fairseq takes seconds
+def add_scores(points: list[dict], args: argparse.Namespace) -> None:
+    """Adds the language-model scores that there are scorers for."""
+    from fairseq_genext.evaluation.metrics.lm_score import ScoringLM, lm_scores
 
-    return [path and ScoringLM(path, args.scorer_data, args.sentencepiece_model) for path in paths]
+    def load(path: str | Path) -> ScoringLM:
+        return ScoringLM(str(path), args.scorer_data, args.sentencepiece_model)
+
+    scorer = args.scorer and load(args.scorer)
+    # At blanks, whatever cuts the text for the other figures.
+    references = read_tokens(args.references)
+    for point in points:
+        by, reverse = scorer if args.score_all_points or plain(point) else None, None
+        if args.reverse_scorers:
+            own = args.reverse_scorers / Path(point["samples"]).stem / "checkpoint_last.pt"
+            reverse = load(own) if plain(point) or own.is_file() else None
+        if by or reverse:
+            scored = read_tokens(args.scored or point["samples"])
+            point |= lm_scores(scored, references, by, reverse)
 
 
 def main() -> None:
@@ -60,13 +67,8 @@ def main() -> None:
     for point in points:
         texts = metrics.read(point["samples"])
         point |= metrics.measure(texts, mauve=plain(point))
-        scorers = scorers_of(point, args)
-        if any(scorers):
-            from fairseq_genext.evaluation.metrics.lm_score import lm_scores
-
-            # At blanks, whatever cuts the text for the other figures.
-            scored = read_tokens(args.scored or point["samples"])
-            point |= lm_scores(scored, read_tokens(args.references), *scorers)
+    if args.scorer or args.reverse_scorers:  # fairseq takes seconds to import
+        add_scores(points, args)
     settings = {
         "num_references": len(metrics.references),
         "encoder": metrics.encoder.name,
