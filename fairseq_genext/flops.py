@@ -15,8 +15,8 @@ discriminator reads many samples (see ``gan/discriminators/ngram_tables.py``).
 
 The count depends on shapes alone. Every sentence has the mean length of the training split, with
 its end, and so has every sample, unless ``--max-sample-length`` is shorter. Weights do not matter:
-the generator of ``--generator-checkpoint`` is not read (but by a conditional GAN, whose shape it
-is). The code is that of a CPU, with its fused kernels off, which no counter sees into.
+the checkpoints that a GAN's players start from are not read (but by a conditional GAN, whose
+shape they are). The code is that of a CPU, with its fused kernels off, which no counter sees into.
 """
 
 import argparse
@@ -46,6 +46,7 @@ from fairseq_genext.tasks.turns import Turns
 from fairseq_genext.tasks.validation_samples import ValidationSamples
 
 aten = torch.ops.aten
+STARTS = ("generator_checkpoint", "discriminator_checkpoint")
 TURNS = {
     "likelihood": Turn(Phase.GENERATOR_PRETRAINING, "generator"),
     "discriminator": Turn(Phase.TURNS, "discriminator"),
@@ -95,8 +96,10 @@ def update_flops(cfg) -> dict:
         UsageError: the data are no sentences, or the configuration does not fit them.
     """
     task = tasks.setup_task(cfg.task)
-    if isinstance(task, GANTask) and hasattr(cfg.model, "generator_checkpoint"):
-        cfg.model.generator_checkpoint = ""
+    if isinstance(task, GANTask):
+        for start in STARTS:
+            if hasattr(cfg.model, start):
+                setattr(cfg.model, start, "")
     lengths = mean_lengths(task, cfg.dataset.train_subset)
     sentences = sentences_of_update(cfg, lengths)
     batch = synthetic_batch(task, sentences, lengths)

@@ -161,14 +161,16 @@ def test_rollouts(rollouts, corpus, vocabulary):
      "--noise-input", "none", "--gradient-estimator", "mali"),
     ("--arch", "gan_gpt_tiny", "--gan-loss", "wgan-gp", "--discriminator", "multi_representation",
      "--discriminator-representations", 4),
+    ("--arch", "gan_gpt_tiny", "--discriminator", "gpt", "--discriminator-embed-dim", 16),
 ])  # fmt: skip
 def test_weights_and_random_numbers_do_not_matter(flags, corpus):
     """Nor does a checkpoint, which need not be there."""
-    gan = ("--task", "gan", "--criterion", "adversarial", "--batch-size", B, *flags)
+    starts = ("--generator-checkpoint", "not/there.pt", "--discriminator-checkpoint", "nor.pt")
+    gan = ("--task", "gan", "--criterion", "adversarial", "--batch-size", B, *flags, *starts)
     found = []
     for seed in (1, 2):
         torch.manual_seed(seed)
-        found.append(counted(corpus / "lm", *gan, "--generator-checkpoint", "not/there.pt"))
+        found.append(counted(corpus / "lm", *gan))
     assert found[0] == found[1] and min(found[0][kind] for kind in ("likelihood", "generator")) > 0
 
 
