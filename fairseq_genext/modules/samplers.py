@@ -92,6 +92,11 @@ def unroll(
         condition: what the decoder is given; fresh noise, where it takes any, if None.
         feedback: the next input is the mean of the embeddings by ``choose``'s weights, through
             which a gradient flows from step to step; otherwise it is the chosen token's embedding.
+
+    An end takes away all that follows, and the gradient of a sample's weights says so: those of
+    step t have the factor prod_{s < t} (1 - weight_s[end]), whose value is the mask's. Without it an
+    end looks like one more word in the middle of a text, which no discriminator likes, and the
+    generator learns never to end.
     """
     pad, eos = decoder.dictionary.pad(), decoder.dictionary.eos()
     device = decoder.embed_tokens.weight.device
@@ -102,6 +107,7 @@ def unroll(
     # fairseq's language models start from the end of the sentence before.
     tokens = torch.full((batch_size, 1), eos, device=device)
     alive = torch.ones(batch_size, dtype=torch.bool, device=device)
+    left = alive.float()
     embeddings, state, masks, weights = None, {}, [], []
     for _ in range(length.maximum):
         logits, _ = decoder(
@@ -113,12 +119,14 @@ def unroll(
         tokens = torch.cat([tokens, torch.where(alive, chosen, pad).unsqueeze(1)], dim=1)
         masks.append(alive)
         if weight is not None:
-            weights.append(weight * alive.unsqueeze(1))
+            weights.append(weight * left.unsqueeze(1))
             if feedback:
                 table = decoder.embed_tokens.weight
                 embeddings = (weight.to(table.dtype) @ table).unsqueeze(1)
         if not length.through_ends:
             alive = alive & chosen.ne(eos)
+            if weight is not None:
+                left = straight_through(alive.float(), left * (1 - weight[:, eos]))
         if not alive.any():
             break
     return Samples(
@@ -173,6 +181,11 @@ def first_above(cdf: Tensor, target: Tensor) -> Tensor:
     # Rounding up to the total would point behind the last entry.
     target = torch.minimum(target, torch.nextafter(total, torch.zeros_like(total)))
     return torch.searchsorted(cdf, target, right=True)
+
+
+def straight_through(value: Tensor, soft: Tensor) -> Tensor:
+    """``value`` forward, the gradient of ``soft`` backward."""
+    return value + (soft - soft.detach())
 
 
 def gumbel_softmax(logits: Tensor, temperature: float, hard: bool) -> tuple[Tensor, Tensor]:

@@ -67,3 +67,29 @@ def test_straight_through_samples_are_what_the_decoder_says_of_their_tokens(name
     torch.testing.assert_close(stepped[keep], full[keep], rtol=1e-4, atol=1e-4)
     one_hot = F.one_hot(samples.tokens, len(dictionary)).float()
     torch.testing.assert_close(samples.weights, one_hot * samples.mask.unsqueeze(-1))
+
+
+def test_an_end_takes_away_what_follows_in_the_gradient_too(dictionary):
+    """Of the weights w: a sample's are w_t * prod_{s < t} (1 - w_s[end]), with the mask's value."""
+    decoder = build(LANGUAGE_MODELS["gpt_doc"], dictionary).decoder
+    eos, time, steps = dictionary.eos(), 4, iter(range(4))
+    ids = torch.tensor([[5, 6, 7, 8], [5, eos, 7, 8]])
+    leaf = F.one_hot(ids, len(dictionary)).float().requires_grad_()
+
+    def choose(logits):
+        step = next(steps)
+        return ids[:, step], leaf[:, step]
+
+    samples = unroll(decoder, 2, SampleLength(time), choose, feedback=False)
+    assert samples.mask.tolist() == [[True] * 4, [True, True, False, False]]
+    torch.testing.assert_close(samples.weights, leaf * samples.mask.unsqueeze(2))
+    liked = torch.randn(2, time, len(dictionary))
+    (found,) = torch.autograd.grad((samples.weights * liked).sum(), leaf)
+    worth = liked.gather(2, ids.unsqueeze(2)).squeeze(2)  # of each chosen word
+    expected = liked * samples.mask.unsqueeze(2)
+    for step in range(time):
+        lost = worth[0, step + 1 :].sum()
+        assert found[0, step, eos].item() == pytest.approx((liked[0, step, eos] - lost).item())
+    assert found[1, 0, eos].item() == pytest.approx((liked[1, 0, eos] - worth[1, 1]).item())
+    words = torch.arange(len(dictionary)) != eos
+    torch.testing.assert_close(found[..., words], expected[..., words])
