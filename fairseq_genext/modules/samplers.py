@@ -94,8 +94,8 @@ def unroll(
             which a gradient flows from step to step; otherwise it is the chosen token's embedding.
 
     An end takes away all that follows, and the gradient of a sample's weights says so: those of
-    step t have the factor prod_{s < t} (1 - weight_s[end]), whose value is the mask's. Without it an
-    end looks like one more word in the middle of a text, which no discriminator likes, and the
+    step t have the factor prod_{s < t} (1 - weight_s[end]), whose value is the mask's. Without it
+    an end looks like one more word in the middle of a text, which no discriminator likes, and the
     generator learns never to end.
     """
     pad, eos = decoder.dictionary.pad(), decoder.dictionary.eos()

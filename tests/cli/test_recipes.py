@@ -127,6 +127,16 @@ def test_question_answering(tmp_path, systems):
     assert "to combine" in page and (tmp_path / "out/report/facts.png").exists()
 
 
+@pytest.fixture
+def texts(corpus, tmp_path):
+    """A folder of sentences."""
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for split in ("train", "test"):
+        (folder / f"{split}.txt").write_text((corpus / f"{split}.en").read_text())
+    return folder
+
+
 @pytest.mark.parametrize(
     "systems",
     [
@@ -134,19 +144,15 @@ def test_question_answering(tmp_path, systems):
         pytest.param(("gan_textgail", "ddo"), marks=pytest.mark.full),
     ],
 )
-def test_past_the_curve(corpus, tmp_path, systems):
-    folder = tmp_path / "texts"
-    folder.mkdir()
-    for split in ("train", "test"):
-        (folder / f"{split}.txt").write_text((corpus / f"{split}.en").read_text())
+def test_past_the_curve(texts, tmp_path, systems):
     argv = (
-        folder, "--budget", 1, "--samples", 20, "--vocabulary", 36, "--layers", 1, "--width", 16,
+        texts, "--budget", 1, "--samples", 20, "--vocabulary", 36, "--layers", 1, "--width", 16,
         "--seeds", 4, "--systems", " ".join(systems),
     )  # fmt: skip
     figures, page, _ = report_of("past_the_curve.sh", tmp_path, *argv)
     for name in systems:
         points = measured(tmp_path, f"{name}.4")
-        assert len(points) == (3 if name == "cold_4" else 6)  # temperatures
+        assert len(points) == (3 if name.endswith("_4") else 6)  # temperatures
         assert all({"lm_score", "reverse_lm_score"} <= point.keys() for point in points)
         assert {row["system"] for row in figures["gains"]["systems"]} >= {name}
     if "residual_4" in systems:
@@ -164,6 +170,37 @@ def test_past_the_curve(corpus, tmp_path, systems):
             for name in ("gan_residual", "residual_4")
         )
         assert one != four
+
+
+def test_samples_made_elsewhere(texts, tmp_path):
+    """Both are real text, repeated more or less, so that the curve has every Self-BLEU."""
+    lines = (texts / "train.txt").read_text().splitlines()[:40]
+    for name, temperatures in (
+        ("likelihood", {"0.50": lines[:5] * 8, "1.00": lines}),
+        ("gan", {"0.50": lines[:10] * 4, "1.00": lines[:20] * 2}),
+    ):
+        (tmp_path / name).mkdir()
+        for temperature, texts_of in temperatures.items():
+            (tmp_path / name / f"t{temperature}.txt").write_text("\n".join(texts_of) + "\n")
+    argv = (
+        texts, "--samples", 40, "--vocabulary", 36, "--systems", "gan_elsewhere likelihood_elsewhere",
+        "--other-gan", tmp_path / "gan", "--other-likelihood", tmp_path / "likelihood",
+    )  # fmt: skip
+    figures, page, _ = report_of("past_the_curve.sh", tmp_path, *argv)
+    (row,) = figures["curves"]["gaps"]
+    assert row["system"] == "gan_elsewhere" and row["curve"] == "likelihood_elsewhere"
+    (low, high), points = (
+        measured(tmp_path, f"{name}_elsewhere.1") for name in ("likelihood", "gan")
+    )
+    slope = (high["bleu_3"] - low["bleu_3"]) / (high["self_bleu_3"] - low["self_bleu_3"])
+    gaps = [
+        point["bleu_3"] - high["bleu_3"] - slope * (point["self_bleu_3"] - high["self_bleu_3"])
+        for point in points
+    ]
+    assert row["gap"] == pytest.approx([gaps[1]]) and row["mean_gap"] == pytest.approx(
+        [sum(gaps) / 2]
+    )
+    assert "GAN, made elsewhere" in page
 
 
 def test_shakespeare(tmp_path):

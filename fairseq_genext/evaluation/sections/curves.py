@@ -25,8 +25,10 @@ GAPS = {
     "reverse_lm_score": "reverse_lm_gap",
 }  # fmt: skip
 COLUMNS = columns(
-    "GAN", "curve", "seeds", "gap", "verdict", "frechet_gap", "lm_gap", "reverse_lm_gap",
+    "GAN", "curve", "seeds", "gap", "verdict", "mean_gap", "frechet_gap", "lm_gap",
+    "reverse_lm_gap",
     curve="temperature curve of", gap="BLEU-3 less the curve's",
+    mean_gap="the same over its own temperatures",
     frechet_gap="Fréchet distance less the curve's", lm_gap="LM score less the curve's",
     reverse_lm_gap="reverse LM score less the curve's",
 )  # fmt: skip
@@ -39,8 +41,10 @@ EXPLANATION = (
 EXPLANATION_OF_GAPS = (
     "Does a GAN reach what a likelihood model does not reach at some other temperature (Caccia et "
     "al. 2020)? BLEU-3 of the GAN at temperature 1 less that of the curve at the same Self-BLEU-3, "
-    "and likewise the Fréchet distance and language-model scores, where less is better. The curve "
-    "is interpolated between its temperatures, seed by seed, and not continued beyond them."
+    "and likewise the Fréchet distance and language-model scores, where less is better. Over its "
+    "own temperatures: the mean of such differences of BLEU-3 at all of the GAN's temperatures "
+    "whose Self-BLEU-3 the curve has. The curve is interpolated between its temperatures, seed by "
+    "seed, and not continued beyond them."
 )
 
 
@@ -66,27 +70,43 @@ def on_curve(curve: list[dict], figure: str, self_bleu: float) -> float | None:
     return None if np.isnan(found) else float(found)
 
 
+def differences(points: list[dict], curve: list[dict], figure: str) -> list[float]:
+    """A figure of points less that of a curve at the same Self-BLEU-3, where both have it.
+
+    Points with top-p below 1 are left out.
+    """
+    heights = [
+        (point[figure], on_curve(curve, figure, point["self_bleu_3"]))
+        for point in points
+        if point.get("top_p", 1) == 1 and point.get(figure) is not None
+    ]
+    return [value - height for value, height in heights if height is not None]
+
+
 def curve_gaps(results: Results, systems: list[System]) -> list[dict]:
     """Every GAN at temperature 1 against the curve of every likelihood-trained system.
 
     ``gap`` is BLEU-3 of the GAN less that of the curve at the same Self-BLEU-3, for every seed that
     both have and whose curve reaches so far; its ``verdict`` is above, within error, below, or
     outside the curve. Other gaps, see ``GAPS``, are those of other figures, where both have them.
+    ``mean_gap`` is the mean of such differences of BLEU-3 over the GAN's temperatures.
     """
     rows = []
     gans, others = ([s for s in systems if s.family == f] for f in ("gan", "likelihood"))
     for gan, other in product(gans, others):
         found: dict[str, list[float]] = {figure: [] for figure in GAPS}
+        means = []
         for seed in (seed for seed in gan.seeds if seed in other.seeds):
             point, curve = results.at_temperature_1(gan.name, seed), results.points[other.name]
-            for figure, differences in found.items():
-                height = on_curve(curve[seed], figure, point["self_bleu_3"])
-                if height is not None and point.get(figure) is not None:
-                    differences.append(point[figure] - height)
+            for figure, gaps in found.items():
+                gaps += differences([point], curve[seed], figure)
+            if along := differences(results.points[gan.name][seed], curve[seed], "bleu_3"):
+                means.append(statistics.fmean(along))
         gaps = found["bleu_3"]
         sign = sign_of_mean(gaps) if gaps else None
         verdict = SIDES[sign] + one_seed(gaps) if gaps else "outside the curve"
         row = {"system": gan.name, "curve": other.name, "sign": sign, "verdict": verdict}
+        row["mean_gap"] = means
         rows.append(row | {gap: found[figure] for figure, gap in GAPS.items()})
     return rows
 
@@ -147,7 +167,10 @@ def build(results: Results, folder: Path) -> page.Section:
     rows = [
         row | {"GAN": results.label(row["system"]), "curve": results.label(row["curve"])}
         | {"seeds": str(len(row["gap"]))}
-        | {gap: spread(row[gap], signed=True) if row[gap] else None for gap in GAPS.values()}
+        | {
+            gap: spread(row[gap], signed=True) if row[gap] else None
+            for gap in (*GAPS.values(), "mean_gap")
+        }
         for row in gaps
     ]  # fmt: skip
     if rows:

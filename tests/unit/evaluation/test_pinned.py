@@ -69,7 +69,7 @@ def test_comparison(tmp_path):
         ("adversarial_training", "gains", "systems"), ("curve_gaps", "curves", "gaps"),
     ):  # fmt: skip
         for before, after in zip(old[rows], new[section][key], strict=True):
-            for newer in ("frechet_gap", "lm_gap", "reverse_lm_gap"):
+            for newer in ("mean_gap", "frechet_gap", "lm_gap", "reverse_lm_gap"):
                 after.pop(newer, None)
             assert {**before, "system": before["name"], "name": None} == {**after, "name": None}
     for before, after in zip(old["curves"], new["curves"]["curves"], strict=True):

@@ -21,9 +21,19 @@ def test_gap_to_the_curves_by_interpolation(tmp_path):
     assert found["good", "gpt"]["gap"] == pytest.approx(expected)
     assert found["good", "gpt"]["verdict"] == "above"
     assert found["poor", "lm"]["verdict"] == "below"
+    along = [
+        [
+            point["bleu_3"] - (at + (point["self_bleu_3"] - place) / 2)
+            for point in results.points["good"][seed]
+            if point["top_p"] == 1 and abs(point["self_bleu_3"] - place) <= 0.1 + 1e-9
+        ]
+        for seed, (at, place) in zip((1, 2, 3), places, strict=True)
+    ]
+    assert len(along[0]) > 1
+    assert found["good", "gpt"]["mean_gap"] == pytest.approx([sum(a) / len(a) for a in along])
     assert found["same", "lm"] == {
-        "system": "same", "curve": "lm", "gap": [], "frechet_gap": [], "lm_gap": [],
-        "reverse_lm_gap": [], "sign": None, "verdict": "outside the curve",
+        "system": "same", "curve": "lm", "gap": [], "mean_gap": [], "frechet_gap": [],
+        "lm_gap": [], "reverse_lm_gap": [], "sign": None, "verdict": "outside the curve",
     }  # fmt: skip
     mean = curves.mean_curves(results, list(results.systems.values())).set_index(
         ["system", "temperature", "top_p"]
