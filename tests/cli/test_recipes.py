@@ -183,7 +183,8 @@ def test_samples_made_elsewhere(texts, tmp_path):
         for temperature, texts_of in temperatures.items():
             (tmp_path / name / f"t{temperature}.txt").write_text("\n".join(texts_of) + "\n")
     argv = (
-        texts, "--samples", 40, "--vocabulary", 36, "--systems", "gan_elsewhere likelihood_elsewhere",
+        texts, "--samples", 40, "--vocabulary", 36,
+        "--systems", "gan_elsewhere likelihood_elsewhere",
         "--other-gan", tmp_path / "gan", "--other-likelihood", tmp_path / "likelihood",
     )  # fmt: skip
     figures, page, _ = report_of("past_the_curve.sh", tmp_path, *argv)
