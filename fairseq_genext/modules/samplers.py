@@ -79,6 +79,7 @@ def unroll(
     choose: Callable[[Tensor], tuple[Tensor, Tensor | None]],
     condition: Condition | None = None,
     feedback: bool = True,
+    ends: bool = False,
 ) -> Samples:
     """Samples ``batch_size`` sequences.
 
@@ -92,11 +93,10 @@ def unroll(
         condition: what the decoder is given; fresh noise, where it takes any, if None.
         feedback: the next input is the mean of the embeddings by ``choose``'s weights, through
             which a gradient flows from step to step; otherwise it is the chosen token's embedding.
-
-    An end takes away all that follows, and the gradient of a sample's weights says so: those of
-    step t have the factor prod_{s < t} (1 - weight_s[end]), whose value is the mask's. Without it
-    an end looks like one more word in the middle of a text, which no discriminator likes, and the
-    generator learns never to end.
+        ends: the gradient knows that an end takes away all that follows: weights of step t have the
+            factor prod_{s < t} (1 - weight_s[end]), whose value is the mask's where weights are
+            one-hot. Without it an end looks like one more word in the middle of a text, which no
+            discriminator likes, and the generator learns never to end.
     """
     pad, eos = decoder.dictionary.pad(), decoder.dictionary.eos()
     device = decoder.embed_tokens.weight.device
@@ -119,13 +119,13 @@ def unroll(
         tokens = torch.cat([tokens, torch.where(alive, chosen, pad).unsqueeze(1)], dim=1)
         masks.append(alive)
         if weight is not None:
-            weights.append(weight * left.unsqueeze(1))
+            weights.append(weight * (left if ends else alive).unsqueeze(1))
             if feedback:
                 table = decoder.embed_tokens.weight
                 embeddings = (weight.to(table.dtype) @ table).unsqueeze(1)
         if not length.through_ends:
             alive = alive & chosen.ne(eos)
-            if weight is not None:
+            if ends:
                 left = straight_through(alive.float(), left * (1 - weight[:, eos]))
         if not alive.any():
             break

@@ -73,6 +73,8 @@ class GumbelEstimator(Estimator):
             choose,
             step.condition,
             feedback=self.feedback,
+            # Of a mixture of words nobody can say whether it ends; RelGAN's texts have no ends.
+            ends=self.straight_through,
         )
 
     def sample(self, step: Step) -> Samples:

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -418,6 +419,19 @@ def test_gumbel_shows_the_discriminator_what_the_generators_turn_shows():
     soft = gumbel("soft").sample(step)
     assert not soft.weights.requires_grad and soft.weights.max() < 1
     torch.testing.assert_close(soft.weights.sum(2), torch.ones(5, 2))
+
+
+@pytest.mark.parametrize(("samples", "knows"), [("hard", True), ("soft", False)])
+def test_gumbel_knows_of_discrete_samples_that_an_end_takes_away_what_follows(samples, knows):
+    """The sum of a step's weights is 1 whatever the generator does, where there is a step."""
+    step = replace(step_with(Reader(len(Table().dictionary)), 200), length=SampleLength(2))
+    torch.manual_seed(4)
+    fake = gumbel(samples).relaxed_samples(step)
+    assert set(fake.mask.sum(1).tolist()) == {1, 2}
+    (gradient,) = torch.autograd.grad(fake.weights.sum(), step.generator.logits)
+    eos = step.generator.dictionary.eos()
+    assert (gradient.abs().max() > 1) == knows
+    assert (gradient[eos, eos] < -1) == knows  # an end at once means one weight less
 
 
 @pytest.mark.parametrize("loss", [BCELoss(), RSGANLoss()])

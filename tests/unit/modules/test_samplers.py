@@ -80,7 +80,7 @@ def test_an_end_takes_away_what_follows_in_the_gradient_too(dictionary):
         step = next(steps)
         return ids[:, step], leaf[:, step]
 
-    samples = unroll(decoder, 2, SampleLength(time), choose, feedback=False)
+    samples = unroll(decoder, 2, SampleLength(time), choose, feedback=False, ends=True)
     assert samples.mask.tolist() == [[True] * 4, [True, True, False, False]]
     torch.testing.assert_close(samples.weights, leaf * samples.mask.unsqueeze(2))
     liked = torch.randn(2, time, len(dictionary))
