@@ -430,12 +430,19 @@ def test_a_change_of_any_parameter_is_seen():
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_fairseq_takes_the_flags_of_every_shipped_system(path):
+def test_fairseq_takes_the_flags_of_every_shipped_system(path, tmp_path):
     """With all systems, and every named budget."""
+    (tmp_path / "t1.00.txt").write_text("a b c\n" * 1000)
+    conditions = {"ablation": "5", "other_gan": tmp_path, "other_likelihood": tmp_path}
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     choices = (entries.get("options") or {}).get("budget", {}).get("choices") or {}
     budgets = [["--budget", "3" if name == "N" else name] for name in choices] or [[]]
-    more = ["--ablation", "5"] if "ablation" in (entries.get("options") or {}) else []
+    more = [
+        word
+        for name, value in conditions.items()
+        if name in (entries.get("options") or {})
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
     for budget in budgets:
         experiment, _ = read(path, [*budget, *more, "--systems", " ".join(entries["systems"])])
         assert list(experiment["systems"]) == list(entries["systems"])
