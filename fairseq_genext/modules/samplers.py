@@ -107,7 +107,7 @@ def unroll(
     # fairseq's language models start from the end of the sentence before.
     tokens = torch.full((batch_size, 1), eos, device=device)
     alive = torch.ones(batch_size, dtype=torch.bool, device=device)
-    left = alive.float()
+    left = alive
     embeddings, state, masks, weights = None, {}, [], []
     for _ in range(length.maximum):
         logits, _ = decoder(
@@ -119,14 +119,13 @@ def unroll(
         tokens = torch.cat([tokens, torch.where(alive, chosen, pad).unsqueeze(1)], dim=1)
         masks.append(alive)
         if weight is not None:
-            weights.append(weight * (left if ends else alive).unsqueeze(1))
+            weights.append(weight * left.unsqueeze(1))
             if feedback:
                 table = decoder.embed_tokens.weight
                 embeddings = (weight.to(table.dtype) @ table).unsqueeze(1)
         if not length.through_ends:
             alive = alive & chosen.ne(eos)
-            if ends:
-                left = straight_through(alive.float(), left * (1 - weight[:, eos]))
+            left = straight_through(alive.float(), left * (1 - weight[:, eos])) if ends else alive
         if not alive.any():
             break
     return Samples(

@@ -38,8 +38,9 @@ def test_bits_per_byte_and_utilisation(characters):
     result = run(
         "fairseq-train", "char", "--task", "unconditional_generation", "--arch", "gpt_doc_tiny",
         "--criterion", "cross_entropy", "--optimizer", "fused_adamw", "--lr", "0.01",
-        "--batch-size", 16, "--max-update", 12, "--log-format", "json", "--log-interval", 10,
-        "--no-save", "--valid-subset", "valid,valid1", folder=characters, before=known_gpu,
+        "--batch-size", 16, "--max-update", 102, "--log-format", "json", "--log-interval", 100,
+        "--validate-interval", 1000, "--no-save", "--valid-subset", "valid,valid1",
+        folder=characters, before=known_gpu,
     )  # fmt: skip
     text = (characters / "valid.text").read_text()
     tokens = len(text)
@@ -54,8 +55,8 @@ def test_bits_per_byte_and_utilisation(characters):
     (speed,), (used,) = result.logged("wps"), result.logged("mfu")
     length = tokens / SIZES["valid"]  # about that of training
     per_token = 6 * (12 * LAYERS * WIDTH**2 + words * WIDTH) + 12 * LAYERS * WIDTH * length
-    # Two clocks, on a machine that may have other work; test_utilisation.py has the exact figures.
-    assert used == pytest.approx(speed * per_token / PEAK, rel=0.25)
+    # Two clocks, on a machine that may have other work: hence a hundred updates.
+    assert used == pytest.approx(speed * per_token / PEAK, rel=0.08)
 
 
 def test_label_smoothing_and_words(characters):

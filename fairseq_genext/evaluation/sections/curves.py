@@ -48,6 +48,15 @@ EXPLANATION_OF_GAPS = (
 )
 
 
+def by_temperature(points: list[dict], figure: str) -> list[tuple[float, float]]:
+    """Self-BLEU-3 and a figure of the points that have it, without those by top-p."""
+    return [
+        (point["self_bleu_3"], point[figure])
+        for point in points
+        if point.get("top_p", 1) == 1 and point.get(figure) is not None
+    ]
+
+
 def on_curve(curve: list[dict], figure: str, self_bleu: float) -> float | None:
     """A figure of a temperature curve at a Self-BLEU-3, by linear interpolation.
 
@@ -59,11 +68,7 @@ def on_curve(curve: list[dict], figure: str, self_bleu: float) -> float | None:
     Returns:
         None outside the curve, which is not extrapolated, and without the figure.
     """
-    points = sorted(
-        (p["self_bleu_3"], p[figure])
-        for p in curve
-        if p.get("top_p", 1) == 1 and p.get(figure) is not None
-    )
+    points = sorted(by_temperature(curve, figure))
     if not points:
         return None
     found = np.interp(self_bleu, *zip(*points, strict=True), left=np.nan, right=np.nan)
@@ -71,14 +76,9 @@ def on_curve(curve: list[dict], figure: str, self_bleu: float) -> float | None:
 
 
 def differences(points: list[dict], curve: list[dict], figure: str) -> list[float]:
-    """A figure of points less that of a curve at the same Self-BLEU-3, where both have it.
-
-    Points with top-p below 1 are left out.
-    """
+    """A figure of points less that of a curve at the same Self-BLEU-3, where both have it."""
     heights = [
-        (point[figure], on_curve(curve, figure, point["self_bleu_3"]))
-        for point in points
-        if point.get("top_p", 1) == 1 and point.get(figure) is not None
+        (value, on_curve(curve, figure, place)) for place, value in by_temperature(points, figure)
     ]
     return [value - height for value, height in heights if height is not None]
 
@@ -98,16 +98,17 @@ def curve_gaps(results: Results, systems: list[System]) -> list[dict]:
         means = []
         for seed in (seed for seed in gan.seeds if seed in other.seeds):
             point, curve = results.at_temperature_1(gan.name, seed), results.points[other.name]
-            for figure, gaps in found.items():
-                gaps += differences([point], curve[seed], figure)
+            for figure, at_temperature_1 in found.items():
+                at_temperature_1 += differences([point], curve[seed], figure)
             if along := differences(results.points[gan.name][seed], curve[seed], "bleu_3"):
                 means.append(statistics.fmean(along))
         gaps = found["bleu_3"]
         sign = sign_of_mean(gaps) if gaps else None
         verdict = SIDES[sign] + one_seed(gaps) if gaps else "outside the curve"
         row = {"system": gan.name, "curve": other.name, "sign": sign, "verdict": verdict}
-        row["mean_gap"] = means
-        rows.append(row | {gap: found[figure] for figure, gap in GAPS.items()})
+        rows.append(
+            row | {"mean_gap": means} | {gap: found[figure] for figure, gap in GAPS.items()}
+        )
     return rows
 
 
