@@ -1,5 +1,7 @@
 """The one error a user can mend: it ends the command with one line and exit status 1."""
 
+import math
+
 
 class UsageError(SystemExit):
     """A wrong flag, a missing file, data that does not fit a checkpoint.
@@ -38,8 +40,27 @@ def flag(name: str) -> str:
 def require_positive(cfg, *names: str) -> None:
     """Raises UsageError unless every named size of ``cfg`` is a positive number."""
     for name in names:
-        if getattr(cfg, name) <= 0:
-            raise UsageError(f"{flag(name)} is {getattr(cfg, name)}; it must be greater than 0")
+        value = getattr(cfg, name)
+        if value <= 0:
+            raise UsageError(f"{flag(name)} is {value}; it must be greater than 0")
+        if not math.isfinite(value):
+            raise UsageError(f"{flag(name)} is {value}; it must be a finite number")
+
+
+def require_least(cfg, least: int, *names: str) -> None:
+    """Raises UsageError unless every named number of ``cfg`` is ``least`` or greater."""
+    for name in names:
+        if getattr(cfg, name) < least:
+            raise UsageError(f"{flag(name)} is {getattr(cfg, name)}; it must be at least {least}")
+
+
+def require_temperatures(temperatures: list[float]) -> None:
+    """Raises UsageError unless logits can be divided by every one of ``--temperatures``."""
+    for temperature in temperatures:
+        if not 0 < temperature < math.inf:
+            raise UsageError(
+                f"--temperatures has {temperature}; each must be greater than 0, and finite"
+            )
 
 
 def require_probability(cfg, *names: str) -> None:

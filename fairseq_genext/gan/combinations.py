@@ -1,6 +1,7 @@
 """Which losses, estimators and discriminators go together, and why others do not."""
 
 from fairseq_genext.errors import UsageError
+from fairseq_genext.gan.discriminators import OF_TEXTS
 
 
 def check(gan_loss: str, gradient_estimator: str, rollouts: int, per_token: bool) -> None:
@@ -17,16 +18,16 @@ def check(gan_loss: str, gradient_estimator: str, rollouts: int, per_token: bool
         raise UsageError(
             f"--gradient-estimator mali does not go with --gan-loss {gan_loss}: its weights are "
             "ratios of densities, which a discriminator learns by bce only; take --gan-loss bce, "
-            "or the estimator gumbel or reinforce"
+            "or the estimator gumbel, reinforce or ppo"
         )
     if gradient_estimator == "mali" and per_token:
         raise UsageError(
-            "--gradient-estimator mali weighs whole sequences: take --discriminator cnn, "
-            "transformer or multi_representation, or the estimator gumbel or reinforce"
+            f"--gradient-estimator mali weighs whole sequences: take --discriminator {OF_TEXTS}, "
+            "or the estimator gumbel, reinforce or ppo"
         )
     if gradient_estimator == "reinforce" and rollouts > 0 and per_token:
         raise UsageError(
             f"--rollouts {rollouts} complete a text so that a discriminator of whole sequences can "
             "score it: take --rollouts 0 with --discriminator rnn, which scores every token, or "
-            "--discriminator cnn, transformer or multi_representation"
+            f"--discriminator {OF_TEXTS}"
         )

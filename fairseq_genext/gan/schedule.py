@@ -5,9 +5,10 @@ resumed run goes on exactly where it stopped.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 
+from fairseq_genext.errors import flag
 from fairseq_genext.gan.progress import Progress
 
 
@@ -55,11 +56,10 @@ class Schedule:
     pretrain_patience: int = 0
 
     def __post_init__(self) -> None:
-        lengths = (self.generator_pretrain_updates, self.discriminator_warmup_updates)
-        if min(*lengths, self.pretrain_patience) < 0:
-            raise ValueError("pretraining lengths and patience must be 0 or greater")
-        if min(self.discriminator_steps, self.generator_steps) < 1:
-            raise ValueError("a round needs at least one step of each player")
+        for field in fields(self):
+            number, least = getattr(self, field.name), int(field.name.endswith("_steps"))
+            if number < least:
+                raise ValueError(f"{flag(field.name)} is {number}; it must be at least {least}")
 
     def turn(self, update: int, progress: Progress | None = None) -> Turn:
         """The turn of the update that follows ``update`` updates done, counted from 0.

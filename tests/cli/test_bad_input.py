@@ -100,7 +100,7 @@ WRONG = {
     "no training split": (
         "half", *LM, "--valid-subset", "test", "has no split 'train'"),
     "no validation split": ("half", *LM, "--train-subset", "test", "has no split 'valid'"),
-    "impossible turns": ("lm", *GAN, "--discriminator-steps", 0, "at least one step of each"),
+    "impossible turns": ("lm", *GAN, "--discriminator-steps", 0, "it must be at least 1"),
     "one player": ("lm", *GAN, "--arch", "gpt_doc_tiny", "choose --arch gan_doc"),
     "one player's optimizer": (
         "lm", *GAN, "--optimizer", "fused_adamw", "choose --optimizer two_player_adamw"
@@ -142,7 +142,7 @@ WRONG = {
     ),
     "a penalty that rewards": (
         "lm", *GAN, "--discriminator", "rnn", "--r1-weight", -1,
-        "the weight of a gradient penalty is -1.0",
+        "--r1-weight is -1.0; it cannot be negative",
     ),
 }  # fmt: skip
 

@@ -188,7 +188,7 @@ def test_samples_of_nothing(folder, monkeypatch, argv, says):
         (("--criterion", "cross_entropy"), "needs --criterion adversarial_image"),
         (("--optimizer", "fused_adamw"), "choose --optimizer two_player_adamw"),
         (("--valid-subset", "test"), "has no split 'test'"),
-        (("--r2-weight", "nan"), "the weight of a gradient penalty is nan"),
+        (("--r2-weight", "nan"), "--r2-weight is nan"),
     ],
 )
 def test_bad_flags(folder, flags, says):
@@ -203,7 +203,7 @@ def test_bad_flags(folder, flags, says):
     ("flags", "says"),
     [
         (("--image-height", 0), "--image-height is 0"),
-        (("--generator-steps", 0), "at least one step of each player"),
+        (("--generator-steps", 0), "--generator-steps is 0; it must be at least 1"),
         (("--arch", "gan_doc_tiny"), "choose --arch gan_image_doc"),
     ],
 )

@@ -18,3 +18,6 @@ DISCRIMINATORS = {
     "gpt": GPTDiscriminator,
     "rnn_lm": RNNLMDiscriminator,
 }
+
+*_others, _last = (name for name, kind in DISCRIMINATORS.items() if not kind.per_token)
+OF_TEXTS = f"{', '.join(_others)} or {_last}"  # those that score whole texts, to be proposed

@@ -1,5 +1,6 @@
 """Gumbel-softmax samples, soft or straight-through, with an annealed temperature."""
 
+import math
 from functools import partial
 
 import torch
@@ -44,10 +45,14 @@ class GumbelEstimator(Estimator):
         final_temperature: float,
         anneal_updates: int,
     ) -> None:
-        if min(temperature, final_temperature) <= 0:
-            raise ValueError("Gumbel temperatures must be greater than 0")
+        for flag, number in {
+            "--gumbel-temperature": temperature,
+            "--gumbel-final-temperature": final_temperature,
+        }.items():
+            if not 0 < number < math.inf:
+                raise ValueError(f"{flag} is {number}; it must be greater than 0, and finite")
         if anneal_updates < 0:
-            raise ValueError("--gumbel-anneal-updates cannot be negative")
+            raise ValueError(f"--gumbel-anneal-updates is {anneal_updates}; it cannot be negative")
         self.straight_through = samples == "hard"
         self.feedback = feedback == "soft"
         self.start = temperature

@@ -89,12 +89,15 @@ class PPOEstimator(ReinforceEstimator):
         super().__init__(reward, 0, 1.0, baseline, baseline_decay)
         if not 0 < clip < 1:
             raise ValueError(f"--ppo-clip is {clip}; it must be greater than 0 and less than 1")
-        if min(size, epochs) < 1:
-            raise ValueError("--ppo-buffer and --ppo-epochs must be at least 1")
+        for flag, number in {"--ppo-buffer": size, "--ppo-epochs": epochs}.items():
+            if number < 1:
+                raise ValueError(f"{flag} is {number}; it must be at least 1")
         if not 0 <= human_share < 1:
             raise ValueError(f"--human-share is {human_share}; it must be in [0, 1)")
         if human_share_updates < 0:
-            raise ValueError("--human-share-updates cannot be negative")
+            raise ValueError(
+                f"--human-share-updates is {human_share_updates}; it cannot be negative"
+            )
         if not math.isfinite(human_reward):
             raise ValueError(f"--human-reward is {human_reward}; it must be a finite number")
         self.clip = clip

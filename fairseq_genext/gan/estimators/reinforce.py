@@ -35,9 +35,11 @@ class ReinforceEstimator(Estimator):
         self, reward: str, rollouts: int, discount: float, baseline: str, baseline_decay: float
     ) -> None:
         if rollouts < 0:
-            raise ValueError("the number of rollouts cannot be negative")
-        if not 0 <= discount <= 1 or not 0 <= baseline_decay < 1:
-            raise ValueError("discount must be in [0, 1] and the baseline's decay in [0, 1)")
+            raise ValueError(f"--rollouts is {rollouts}; it cannot be negative")
+        if not 0 <= discount <= 1:
+            raise ValueError(f"--reward-discount is {discount}; it must be in [0, 1]")
+        if not 0 <= baseline_decay < 1:
+            raise ValueError(f"--baseline-decay is {baseline_decay}; it must be in [0, 1)")
         self.reward = reward
         self.rollouts = rollouts
         self.discount = discount

@@ -54,15 +54,18 @@ class Penalty(ABC):
     Args:
         weight: what it is multiplied by.
 
+    Attributes:
+        flag: of its weight.
+
     Raises:
         ValueError: the weight is negative or no finite number.
     """
 
+    flag: str
+
     def __init__(self, weight: float) -> None:
         if not 0 <= weight < math.inf:
-            raise ValueError(
-                f"the weight of a gradient penalty is {weight}; it cannot be negative or infinite"
-            )
+            raise ValueError(f"{self.flag} is {weight}; it cannot be negative or infinite")
         self.weight = weight
 
     @abstractmethod
@@ -81,6 +84,8 @@ class R1(Penalty):
     A discriminator without slope at the data lets the generator rest there.
     """
 
+    flag = "--r1-weight"
+
     def __call__(self, discriminator: Discriminator, real: Points, fake: Points) -> Tensor:
         """As ``Penalty.__call__``."""
         return self.weight / 2 * squared_slope(discriminator, real)
@@ -88,6 +93,8 @@ class R1(Penalty):
 
 class R2(Penalty):
     """γ/2 |grad D(G(z))|² at generated points (same, equation 10)."""
+
+    flag = "--r2-weight"
 
     def __call__(self, discriminator: Discriminator, real: Points, fake: Points) -> Tensor:
         """As ``Penalty.__call__``."""
@@ -100,6 +107,8 @@ class Lipschitz(Penalty):
     ^x = ε x + (1 - ε) G(z) with ε ~ U(0, 1) for each pair (Gulrajani et al. 2017,
     https://arxiv.org/abs/1704.00028, equation 3).
     """
+
+    flag = "--penalty-weight"
 
     def __call__(self, discriminator: Discriminator, real: Points, fake: Points) -> Tensor:
         """As ``Penalty.__call__``."""

@@ -74,6 +74,31 @@ def test_discriminator_turn_is_the_mean_of_both_binary_cross_entropies(gan, dict
     assert all(param.grad is None for param in gan.decoder.parameters())
 
 
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"gan_loss": "wgan-gp"},
+        {"r1_weight": 4.0},
+        {"gan_loss": "rsgan", "r1_weight": 4.0, "r2_weight": 4.0},
+    ],
+)
+def test_a_penalty_is_part_of_the_loss_and_its_gradient(gan, dictionary, flags):
+    none = dict.fromkeys(("penalty_weight", "r1_weight", "r2_weight"), 0.0)
+    losses, slopes = [], []
+    for weights in (flags, flags | none):
+        adversarial = criterion(dictionary, **weights)
+        adversarial.begin_turn(Turn(Phase.TURNS, "discriminator"))
+        gan.train().zero_grad()
+        torch.manual_seed(4)
+        loss, _, log = adversarial(gan, SAMPLE)
+        loss.backward()
+        losses.append((loss.item(), float(log.get("gradient_penalty", 0))))
+        slopes.append(torch.cat([p.grad.flatten() for p in gan.discriminator.parameters()]))
+    (whole, penalty), (plain, nothing) = losses
+    assert nothing == 0 < penalty and whole == pytest.approx(plain + penalty, rel=1e-5)
+    assert (slopes[0] - slopes[1]).norm() > 0.01 * slopes[1].norm()
+
+
 def test_generator_turn_is_non_saturating(gan, dictionary):
     adversarial = criterion(dictionary)
     adversarial.begin_turn(Turn(Phase.TURNS, "generator"))
@@ -123,7 +148,17 @@ def test_validation_draws_other_samples_than_the_updates_of_training(gan, dictio
     [
         ({"gan_loss": "wasserstein"}, "--gan-loss 'wasserstein' does not exist; choose one of bce"),
         ({"gradient_estimator": "magic"}, "--gradient-estimator 'magic' does not exist"),
-        ({"gumbel_temperature": 0.0}, "Gumbel temperatures must be greater than 0"),
+        ({"gumbel_temperature": 0.0}, "--gumbel-temperature is 0.0; it must be greater than 0"),
+        ({"gumbel_final_temperature": math.nan}, "--gumbel-final-temperature is nan"),
+        ({"gradient_estimator": "reinforce", "rollouts": -1}, "--rollouts is -1"),
+        (
+            {"gradient_estimator": "reinforce", "baseline_decay": math.nan},
+            "--baseline-decay is nan",
+        ),
+        ({"gradient_estimator": "reinforce", "reward_discount": 2.0}, "--reward-discount is 2.0"),
+        ({"r1_weight": -1.0}, "--r1-weight is -1.0; it cannot be negative"),
+        ({"r2_weight": math.inf}, "--r2-weight is inf"),
+        ({"gan_loss": "wgan-gp", "penalty_weight": -1.0}, "--penalty-weight is -1.0"),
         ({"advantage_scale": "half"}, "--advantage-scale 'half' does not exist"),
         ({"gradient_estimator": "ppo", "ppo_clip": 2.0}, "--ppo-clip is 2.0"),
     ],

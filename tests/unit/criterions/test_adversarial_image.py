@@ -124,7 +124,7 @@ def test_relativistic_turns_with_penalties(gan):
     ("flags", "says"),
     [
         ({"gan_loss": "wgan"}, "--gan-loss 'wgan' does not exist; choose one of bce, hinge"),
-        ({"r1_weight": -1.0}, "the weight of a gradient penalty is -1.0; it cannot be negative"),
+        ({"r1_weight": -1.0}, "--r1-weight is -1.0; it cannot be negative"),
     ],
 )
 def test_flags_that_do_not_exist(flags, says):

@@ -474,16 +474,22 @@ def test_temperature_falls_exponentially_and_stays():
     ("build", "says"),
     [
         (lambda: gumbel(temperature=0.0), "must be greater than 0"),
-        (lambda: gumbel(temperature=1.0, anneal=-1), "--gumbel-anneal-updates cannot be negative"),
+        (
+            lambda: gumbel(temperature=1.0, anneal=-1),
+            "--gumbel-anneal-updates is -1; it cannot be negative",
+        ),
         (lambda: reinforce(rollouts=-1), "cannot be negative"),
         (lambda: reinforce(discount=1.5), "must be in"),
         (lambda: ppo(8, clip=0.0), "--ppo-clip is 0.0"),
         (lambda: ppo(8, clip=math.nan), "--ppo-clip is nan"),
-        (lambda: ppo(0), "--ppo-buffer and --ppo-epochs must be at least 1"),
-        (lambda: ppo(8, epochs=0), "--ppo-buffer and --ppo-epochs must be at least 1"),
+        (lambda: ppo(0), "--ppo-buffer is 0; it must be at least 1"),
+        (lambda: ppo(8, epochs=0), "--ppo-epochs is 0; it must be at least 1"),
         (lambda: ppo(8, human_share=1.0), "--human-share is 1.0"),
         (lambda: ppo(8, human_share=-0.1), "--human-share is -0.1"),
-        (lambda: ppo(8, human_share_updates=-1), "--human-share-updates cannot be negative"),
+        (
+            lambda: ppo(8, human_share_updates=-1),
+            "--human-share-updates is -1; it cannot be negative",
+        ),
         (lambda: ppo(8, human_reward=math.inf), "--human-reward is inf"),
     ],
 )
