@@ -18,6 +18,7 @@ from pathlib import Path
 import jinja2
 import jinja2.sandbox
 import yaml_file
+from jinja2.meta import find_undeclared_variables
 from limits import bounded
 from schema import FILE, KINDS, OPTION, RENDERED, SAMPLE, SCORE, SYSTEM, check
 
@@ -451,8 +452,13 @@ def ancestors(systems: dict, name: str) -> list[str]:
         found.append(name)
 
 
-def choose(systems: dict, wanted: str | None) -> dict[str, dict]:
+def choose(systems: dict, wanted: str | None, declared: dict[str, dict]) -> dict[str, dict]:
     """The systems of a run, in the file's order, with what they start from.
+
+    Args:
+        systems: as ``read_systems`` returns them.
+        wanted: names, by blanks; None for those of the file.
+        declared: the file's entries, with those that their ``only`` leaves out.
 
     Raises:
         UsageError: a wanted system does not exist or is named twice, or none is left.
@@ -461,6 +467,10 @@ def choose(systems: dict, wanted: str | None) -> dict[str, dict]:
     if wanted is not None:
         names = unique(wanted.split(), "--systems")
         for name in names:
+            if name in declared.keys() - systems.keys():
+                only = jinja2.Environment().parse(declared[name]["only"])
+                needs = " and ".join(map(flag, sorted(find_undeclared_variables(only))))
+                raise UsageError(f"system {name} needs another value of {needs}: see --help")
             if name not in systems:
                 raise UsageError(f"there is no system {name}; choose among {', '.join(systems)}")
     needed = {name for name, system in systems.items() if system["include"] == "always"}
@@ -601,7 +611,7 @@ def _read(path: Path, argv: list[str]) -> tuple[dict, argparse.Namespace]:
         positive(args.jobs, "--jobs")
     data = read_data(entries, options, path)
     all_systems = read_systems(entries, options, data, path)
-    systems = choose(all_systems, args.systems)
+    systems = choose(all_systems, args.systems, entries["systems"])
     entries["report"] = choose_sections(entries["report"], all_systems, systems, data, path)
     used = {system["data"] for system in systems.values()}
     data = {name: given for name, given in data.items() if name in used}

@@ -96,6 +96,8 @@ def test_a_system_may_be_left_out_and_have_seeds_of_its_own(write):
     )
     assert "three" not in read(path, [])[0]["systems"]
     assert read(path, ["--updates", "60"])[0]["systems"]["three"]["seeds"] == [1]
+    with pytest.raises(UsageError, match="system three needs another value of --updates: see"):
+        read(path, ["--systems", "three"])
 
 
 def test_a_number_stays_a_number_and_a_date_is_a_text(write):
