@@ -6,6 +6,7 @@ from its checkpoint. To fairseq's generation commands the model is an ordinary t
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from types import SimpleNamespace
@@ -25,7 +26,7 @@ from fairseq_genext.gan.discriminators import DISCRIMINATORS
 from fairseq_genext.gan.pairs import JointVocabulary, PairDiscriminator
 from fairseq_genext.gan.players import mark_players
 from fairseq_genext.gan.progress import Progress
-from fairseq_genext.models.gan import DiscriminatorConfig, change_saved_config
+from fairseq_genext.models.gan import DiscriminatorConfig, begun, change_saved_config
 from fairseq_genext.models.gan_presets import rewarded_tokens
 from fairseq_genext.models.presets import preset
 from fairseq_genext.modules.conditions import Source
@@ -86,9 +87,11 @@ class ConditionalGAN(FairseqEncoderDecoderModel):
             UsageError: there is no checkpoint or it does not fit, or a flag's value does not exist.
         """
         require_choice(cfg, "discriminator", DISCRIMINATORS)
-        config, weights = cfg.generator_config, None
-        if cfg.generator_checkpoint:
-            config, weights = trained_generator(cfg.generator_checkpoint, task)
+        config, weights, path = cfg.generator_config, None, cfg.generator_checkpoint
+        if path and not os.path.exists(path):
+            path = begun(cfg) or path  # its architecture is known there too
+        if path:
+            config, weights = trained_generator(path, task)
         if not config:
             raise UsageError(
                 "a conditional GAN needs --generator-checkpoint: a trained "
@@ -99,10 +102,8 @@ class ConditionalGAN(FairseqEncoderDecoderModel):
             try:
                 generator.load_state_dict(weights)
             except ValueError as error:
-                raise UsageError(
-                    f"--generator-checkpoint {cfg.generator_checkpoint}: {error}"
-                ) from None
-            logger.info("the generator starts from %s", cfg.generator_checkpoint)
+                raise UsageError(f"--generator-checkpoint {path}: {error}") from None
+            logger.info("the generator starts from %s", path)
             change_saved_config(cfg, generator_checkpoint="", generator_config=config)
         return cls(generator, build_discriminator(cfg, task), cfg.max_target_positions)
 

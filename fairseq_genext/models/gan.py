@@ -7,6 +7,7 @@ combine the parts in ``fairseq_genext.gan``.
 """
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import List
@@ -209,7 +210,8 @@ def check(cfg: GANConfig) -> None:
 def start_from_checkpoint(player: nn.Module, name: str, cfg: GANConfig, task) -> None:
     """Gives a player's decoder the weights of the checkpoint that a flag names, if it does.
 
-    Once and for all: who loads the GAN's own checkpoint does not need them again.
+    Once and for all: who loads the GAN's own checkpoint, or goes on from it, does not need them
+    again.
 
     Args:
         player: a decoder.
@@ -221,12 +223,22 @@ def start_from_checkpoint(player: nn.Module, name: str, cfg: GANConfig, task) ->
     path = getattr(cfg, name)
     if not path:
         return
-    try:
-        load_weights(player, path, task)
-    except ValueError as error:
-        raise UsageError(f"{flag(name)} {path}: {error}") from None
-    logger.info("the %s starts from %s", name.split("_")[0], path)
+    if os.path.exists(path) or begun(cfg) is None:
+        try:
+            load_weights(player, path, task)
+        except ValueError as error:
+            raise UsageError(f"{flag(name)} {path}: {error}") from None
+        logger.info("the %s starts from %s", name.split("_")[0], path)
     change_saved_config(cfg, **{name: ""})
+
+
+def begun(cfg: FairseqDataclass) -> str | None:
+    """The checkpoint that the run of a model's configuration goes on from, if there is one."""
+    run = cfg._get_parent() if OmegaConf.is_config(cfg) else None
+    if run is None or "checkpoint" not in run:
+        return None
+    path = os.path.join(run.checkpoint.save_dir, run.checkpoint.restore_file)
+    return path if os.path.exists(path) else None
 
 
 def change_saved_config(cfg: FairseqDataclass, **values) -> None:

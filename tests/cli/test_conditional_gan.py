@@ -110,18 +110,17 @@ def test_starts_as_the_trained_model_and_no_longer_needs_it(folder, steps, name)
     """
     path = f"{name}-first/checkpoint_last.pt"
     shutil.copy(folder / START[name], folder / f"{name}.pt")
-    flags = (*TRAIN, "--save-dir", f"{name}-first", "--no-epoch-checkpoints")
-    started = (*flags, "--generator-checkpoint", f"{name}.pt")
+    started = (
+        *TRAIN, "--save-dir", f"{name}-first", "--no-epoch-checkpoints", "--generator-checkpoint",
+        f"{name}.pt",
+    )  # fmt: skip
     run("fairseq-train", *started, "--max-update", 1, folder=folder)
     trained, gan = load(folder / START[name]), load(folder / path)
     assert equal(weights(gan, "generator"), trained["model"])
     assert translate(folder, path) == translate(folder, START[name])
 
     (folder / f"{name}.pt").unlink()
-    run(
-        "fairseq-train", *flags, "--generator-checkpoint", path, "--max-update", len(MOVES),
-        folder=folder,
-    )  # fmt: skip
+    run("fairseq-train", *started, "--max-update", len(MOVES), folder=folder)
     resumed = load(folder / path)
     if name == "dbam":
         for player in PREFIXES:
