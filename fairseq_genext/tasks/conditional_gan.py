@@ -53,7 +53,7 @@ class ConditionalGANTask(Turns, TranslationTask):
         super().__init__(cfg, src_dict, tgt_dict)
 
     def target_sizes(self, dataset) -> np.ndarray:
-        """As ``Turns.target_sizes``."""
+        """As ``ValidationSamples.target_sizes``."""
         return dataset.tgt_sizes
 
     def draw_samples(self, model) -> Iterator[Samples]:

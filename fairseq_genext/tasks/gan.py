@@ -39,10 +39,6 @@ class GANTask(Turns, UnconditionalGenerationTask):
             raise UsageError("--loss-on: a GAN writes from noise, and has no answers; leave it out")
         super().__init__(args, dictionary, output_dictionary, targets)
 
-    def target_sizes(self, dataset) -> np.ndarray:
-        """As ``Turns.target_sizes``."""
-        return np.asarray(dataset.sizes)
-
     def load_dataset(self, split: str, **kwargs) -> None:
         """Loads a split; the training set's batches mix sentences of all lengths.
 

@@ -8,7 +8,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Optional
 
-import numpy as np
 import torch
 from fairseq import utils
 
@@ -19,14 +18,12 @@ from fairseq_genext.gan.players import require_sentences, require_two_player_opt
 from fairseq_genext.gan.progress import Progress
 from fairseq_genext.gan.schedule import Phase, Schedule
 from fairseq_genext.gan.settings import fill_defaults, preset_option
-from fairseq_genext.gan.watch import warn, watch_lead, watch_rewards
+from fairseq_genext.gan.watch import watch_lead, watch_rewards
 from fairseq_genext.tasks.validation_samples import (
     ValidationSamples,
     ValidationSamplesConfig,
     valid_samples,
 )
-
-LONG = 0.01  # share of training lines that may be longer than samples
 
 
 @dataclass
@@ -104,7 +101,6 @@ class Turns(ValidationSamples):
         self._rewards = watch_rewards()
         self._watched: Progress | None = None  # of the model under validation in training
         self._begun = False
-        self._long_lines_told = False
 
     def check_model(self, model) -> None:
         """Raises UsageError if a model has not the two players, or they cannot read a sample."""
@@ -123,26 +119,10 @@ class Turns(ValidationSamples):
         criterion.check_discriminator(self.model_scores_tokens)
         return criterion
 
-    def target_sizes(self, dataset) -> np.ndarray:
-        """Lengths, in tokens, of the texts of a data set."""
-        raise NotImplementedError
-
     def begin_epoch(self, epoch: int, model) -> None:
         """Warns, once, of training lines that are longer than any sample."""
         super().begin_epoch(epoch, model)
-        split = [*self.datasets][-1]  # fairseq loads the one to train on last
-        sizes = self.target_sizes(self.datasets[split])
-        sizes = sizes[sizes <= model.longest_sample()]  # fairseq leaves out the others
-        long = (sizes > self.length.maximum).mean() if len(sizes) else 0.0
-        if long <= LONG or self.length.fixed or self._long_lines_told:
-            return
-        self._long_lines_told = True
-        enough = int(np.quantile(sizes, 1 - LONG, method="higher"))
-        warn(
-            f"{long:.1%} of the training lines are longer than --max-sample-length "
-            f"{self.length.maximum}, where samples are cut: the discriminator learns the cut; give "
-            f"--max-sample-length {enough}, or leave out longer lines"
-        )
+        self.warn_of_long_lines(model.longest_sample())
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
         """One batch of the player whose turn it is."""

@@ -14,7 +14,9 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
+import numpy as np
 import torch
 from fairseq import search, utils
 from fairseq.sequence_generator import SequenceGenerator
@@ -30,13 +32,14 @@ from fairseq_genext.data.answers import AnswerDataset
 from fairseq_genext.data.noise_dataset import NoiseDataset
 from fairseq_genext.data.oracle import OracleLSTM
 from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.gan.discriminators import OF_TEXTS
 from fairseq_genext.gan.players import require_sentences
 from fairseq_genext.gan.residual import scorer_of
 from fairseq_genext.models.gan import GAN
 from fairseq_genext.modules.document_generator import DocumentGenerator
 from fairseq_genext.modules.prompts import continued, limits
 from fairseq_genext.modules.resampling_generator import ResamplingGenerator
-from fairseq_genext.modules.samplers import Samples, ancestral, unroll
+from fairseq_genext.modules.samplers import SampleLength, Samples, ancestral, unroll
 from fairseq_genext.modules.sampling_generator import SamplingGenerator
 from fairseq_genext.tasks.turns import draw_apart_from_other_processes
 from fairseq_genext.tasks.validation_samples import (
@@ -119,7 +122,8 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             fit, or flags do not go together.
     """
 
-    GENERATION = ("repetition_penalty", "write_prompts")  # which fairseq's Python interface takes
+    # Flags that fairseq's Python interface takes, and their values when off.
+    GENERATION: ClassVar = {"repetition_penalty": 1.0, "write_prompts": False, "resample": 1}
 
     def __init__(self, args, dictionary, output_dictionary=None, targets=None) -> None:
         super().__init__(args, dictionary, output_dictionary, targets)
@@ -134,8 +138,10 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             )
         if args.loss_on and args.fixed_length:
             raise UsageError("--loss-on and --fixed-length: answers end where they do; choose one")
+        self.trained_length = self.length
         self.oracle = OracleLSTM.load(args.oracle, dictionary) if args.oracle else None
         self.of_sentences = False
+        self.trains_on_samples = False
 
     def write_documents(self) -> None:
         """From now on an end of sentence is a word of a text, and does not end it."""
@@ -145,7 +151,7 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         words.string = functools.partial(words.string, include_eos=True)
 
     def trained_with(self, cfg) -> None:
-        """Takes over what a loaded model's training says of its texts: ``--sample-break-mode``.
+        """Takes over what a loaded model's training says of its texts: their length and break mode.
 
         Raises:
             UsageError: a GAN was trained on documents.
@@ -155,6 +161,8 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             require_sentences(break_mode)
         if break_mode != "eos" and not self.length.through_ends:
             self.write_documents()
+        if isinstance(cfg_length := getattr(cfg, "max_sample_length", None), int):
+            self.trained_length = SampleLength(cfg_length, getattr(cfg, "fixed_length", False))
 
     @classmethod
     def setup_dictionary(cls, args, **kwargs):
@@ -209,6 +217,10 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
                 self.datasets[split], self.dictionary, self.args.loss_on, split
             )
 
+    def target_sizes(self, dataset) -> np.ndarray:
+        """As ``ValidationSamples.target_sizes``."""
+        return np.asarray(dataset.sizes)
+
     def build_generator(self, models, args, *others, **kwargs):
         """As fairseq's, by a generator for sampling alone, or for documents.
 
@@ -252,6 +264,11 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         require_positive(self.args, "resample")
         if self.length.through_ends:
             raise UsageError("--resample: the discriminator reads sentences; it is no documents'")
+        if self.trained_length.fixed:
+            raise UsageError(
+                "--resample: the discriminator has read texts of one length without an end; use "
+                "python -m fairseq_genext.evaluation.oracle --resample N"
+            )
         drawn = isinstance(getattr(generator, "search", None), search.Sampling)
         if not drawn or generator.beam_size != 1 or len(models) != 1:
             raise UsageError("--resample works with --sampling --beam 1 and one model")
@@ -259,10 +276,11 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             generator.discriminator = scorer_of(models[0])
         except ValueError as error:
             raise UsageError(
-                f"--resample: {error}; take a GAN whose --discriminator is cnn, transformer, "
-                "multi_representation, gpt or rnn_lm, or leave the flag out"
+                f"--resample: {error}; take a GAN whose --discriminator is {OF_TEXTS}, or leave "
+                "the flag out"
             ) from None
         generator.candidates = self.args.resample
+        generator.longest_scored = self.trained_length.maximum
         longest = generator.discriminator.max_positions() - 1  # with the end of sentence
         generator.max_len = min(generator.max_len, longest)
 
@@ -351,6 +369,23 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
                 raise UsageError(says)
             logger.warning(says)  # the other lines of a session are answered
         return fits
+
+    def build_criterion(self, cfg):
+        """Builds the criterion, of which the task must know whether it draws samples."""
+        criterion = super().build_criterion(cfg)
+        self.trains_on_samples = isinstance(criterion, DDO)
+        return criterion
+
+    def begin_epoch(self, epoch: int, model) -> None:
+        """Checks that training text and the model fit the length of samples.
+
+        Raises:
+            UsageError: a sample may be longer than the model reads.
+        """
+        super().begin_epoch(epoch, model)
+        if self.trains_on_samples:
+            self.require_room_for_samples(model.max_positions())
+            self.warn_of_long_lines(model.max_positions())
 
     def train_step(self, sample, model, criterion, optimizer, update_num, *args, **kwargs):
         """One batch, without end of sentence where length is fixed."""

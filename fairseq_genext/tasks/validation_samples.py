@@ -7,6 +7,7 @@ on them, of a language model and of a GAN alike.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from fairseq.dataclass import FairseqDataclass
 from fairseq.logging import metrics
@@ -23,6 +24,7 @@ from fairseq_genext.modules.word_decoder import WordDecoder
 
 SAMPLED_AT_ONCE = 250
 COLLAPSED = 0.5  # share of samples that repeat another one
+LONG = 0.01  # share of training lines that may be longer than samples
 
 
 def valid_samples(default: int):
@@ -78,6 +80,7 @@ class ValidationSamples(RepeatableValidation):
         self._references: dict[tuple[str, ...], ReferenceIndex] = {}
         self._samples_due = True
         self._collapse_told = False
+        self._long_lines_told = False
 
     def build_model(self, cfg, from_checkpoint: bool = False):
         """Builds the model and checks that the task can use it."""
@@ -103,6 +106,30 @@ class ValidationSamples(RepeatableValidation):
                 f"--max-sample-length {self.length.maximum}: the model reads {longest} tokens at "
                 "most; make it smaller, or --max-target-positions larger"
             )
+
+    def target_sizes(self, dataset) -> np.ndarray:
+        """Lengths, in tokens, of the texts of a data set."""
+        raise NotImplementedError
+
+    def warn_of_long_lines(self, longest: int) -> None:
+        """Warns, once, of training lines that are longer than the samples they are told from.
+
+        Args:
+            longest: tokens that the model reads at most; fairseq leaves out longer lines.
+        """
+        split = [*self.datasets][-1]  # fairseq loads the one to train on last
+        sizes = self.target_sizes(self.datasets[split])
+        sizes = sizes[sizes <= longest]
+        long = (sizes > self.length.maximum).mean() if len(sizes) else 0.0
+        if long <= LONG or self.length.fixed or self._long_lines_told:
+            return
+        self._long_lines_told = True
+        enough = int(np.quantile(sizes, 1 - LONG, method="higher"))
+        warn(
+            f"{long:.1%} of the training lines are longer than --max-sample-length "
+            f"{self.length.maximum}, where samples are cut: the discriminator learns the cut; give "
+            f"--max-sample-length {enough}, or leave out longer lines"
+        )
 
     def begin_valid_epoch(self, epoch, model) -> None:
         """A validation in training begins, with samples of its own."""

@@ -124,3 +124,12 @@ def test_what_is_refused_is_one_line(corpus, flags, says):
 )
 def test_what_is_refused_before_training(corpus, flags, says):
     assert says in refusal(*flags, folder=corpus)
+
+
+def test_samples_are_as_long_as_lines_and_no_longer_than_the_model_reads(corpus):
+    cut = ("--max-update", 1, "--disable-validation", "--save-dir", "cut", "--max-sample-length")
+    done = run("fairseq-train", *DDO, *cut, 4, folder=corpus)
+    assert done.stdout.count("are longer than --max-sample-length 4") == 1
+    done = run("fairseq-train", *DDO, *cut, 100, "--save-dir", "x", folder=corpus, expect=1)
+    assert "--max-sample-length 100: the model reads 64 tokens at most" in done.stderr
+    assert not any((corpus / "x").iterdir())
