@@ -95,10 +95,23 @@ def check_training(cfg: DictConfig) -> None:
         )
 
 
-def check_samples(cfg) -> None:
-    """Raises UsageError where a command reads data and is asked for samples from nothing."""
-    if getattr(getattr(cfg, "task", cfg), "num_samples", 0) > 0:
-        raise UsageError("--num-samples is for fairseq-generate: leave it out")
+# Flags of `unconditional_generation` that other commands would take and ignore: their value when
+# off, and whose they are.
+OF_COMMANDS = {
+    "num_samples": (0, ("generate",)),
+    "resample": (1, ("generate", "interactive")),
+    "repetition_penalty": (1.0, ("generate", "interactive")),
+    "write_prompts": (False, ("generate", "interactive")),
+    "partition_samples": (0, ("eval_lm",)),
+}
+
+
+def check_command(command: str, cfg) -> None:
+    """Raises UsageError where a flag is given to a command that would ignore it."""
+    for name, (off, commands) in OF_COMMANDS.items():
+        if command not in commands and getattr(getattr(cfg, "task", cfg), name, off) != off:
+            named = " and ".join(f"fairseq-{known.replace('_', '-')}" for known in commands)
+            raise UsageError(f"{flag(name)} is for {named}: leave it out")
 
 
 def check_window(cfg: DictConfig) -> None:
@@ -141,11 +154,11 @@ def check_pairs(args: Namespace) -> None:
 
 CHECKS = {
     "preprocess": [check_pairs],
-    "train": [check_settings, check_training, check_samples],
+    "train": [check_settings, check_training],
     "generate": [check_path, check_settings, check_generation, check_constraints],
-    "interactive": [check_path, check_settings, check_generation, check_samples],
-    "validate": [check_path, check_settings, check_samples],
-    "eval_lm": [check_path, check_settings, check_window, check_samples],
+    "interactive": [check_path, check_settings, check_generation],
+    "validate": [check_path, check_settings],
+    "eval_lm": [check_path, check_settings, check_window],
 }
 
 
@@ -186,6 +199,7 @@ def composed(compose: Callable, args: Namespace) -> DictConfig:
 
 
 for _command, _checks in CHECKS.items():
+    _checks = [*_checks, functools.partial(check_command, _command)]
     patch_command(_command, "main")(functools.partial(checked, _checks))
 for _command in CHECKS.keys() - {"preprocess"}:
     patch_command(_command, "convert_namespace_to_omegaconf")(composed)

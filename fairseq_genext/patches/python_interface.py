@@ -2,6 +2,7 @@
 
 import inspect
 import os
+from contextlib import contextmanager
 
 from fairseq import hub_utils
 from fairseq.hub_utils import GeneratorHubInterface
@@ -27,7 +28,7 @@ def read_text(binarize, self, sentence: str):
 
 @patch(GeneratorHubInterface, "score")
 def score_without_source(score, self, *args, **kwargs):
-    """Scores of a translation model end in a ``TypeError``.
+    """Scores of a translation model end in a ``TypeError``; of others, nothing is sampled.
 
     Raises:
         UsageError: the model reads a source.
@@ -36,7 +37,8 @@ def score_without_source(score, self, *args, **kwargs):
         raise UsageError(
             "score is for language models; fairseq-generate --score-reference scores translations"
         )
-    return score(self, *args, **kwargs)
+    with flags_of(self.task, **getattr(self.task, "GENERATION", {})):
+        return score(self, *args, **kwargs)
 
 
 @patch(GeneratorHubInterface, "generate")
@@ -52,14 +54,21 @@ def require_known_flags(generate, self, *args, **kwargs):
     known = {*self.cfg.generation, *inspect.signature(generate).parameters, *of_task}
     if unknown := sorted(kwargs.keys() - known):
         raise UsageError(f"generation has no flag {some(unknown)}: see fairseq-generate --help")
-    before = {name: getattr(self.task.args, name) for name in of_task}
-    try:
-        for name in of_task:
-            setattr(self.task.args, name, kwargs.pop(name))
+    with flags_of(self.task, **{name: kwargs.pop(name) for name in of_task}):
         return generate(self, *args, **kwargs)
+
+
+@contextmanager
+def flags_of(task, **values):
+    """Gives a task's flags other values meanwhile."""
+    before = {name: getattr(task.args, name) for name in values}
+    try:
+        for name, value in values.items():
+            setattr(task.args, name, value)
+        yield
     finally:
         for name, value in before.items():
-            setattr(self.task.args, name, value)
+            setattr(task.args, name, value)
 
 
 @patch(hub_utils, "from_pretrained")

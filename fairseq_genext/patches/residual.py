@@ -1,8 +1,9 @@
 """fairseq-eval-lm also tells of a GAN that keeps its discriminator: see ``gan.residual``."""
 
+import ast
 import logging
 
-from fairseq_genext.errors import UsageError
+from fairseq_genext.errors import UsageError, require_least
 from fairseq_genext.patches.patch import patch_command
 
 logger = logging.getLogger(__name__)
@@ -13,22 +14,22 @@ def tell_of_residual(main, cfg, **kwargs) -> dict:
     """Adds the figures of ``evaluation.residual`` with ``--partition-samples``.
 
     Raises:
-        UsageError: there is an ensemble, or no discriminator that scores whole texts.
+        UsageError: the number is too small, there is an ensemble, or as ``require_residual``.
     """
     number = getattr(cfg.task, "partition_samples", 0)
     if number == 0:
         return main(cfg, **kwargs)
-    from fairseq_genext.evaluation.residual import residual_likelihood, told
+    from fairseq_genext.evaluation.checkpoints import load_model
+    from fairseq_genext.evaluation.residual import require_residual, residual_likelihood, told
 
-    checkpoint = cfg.common_eval.path
-    if number < 2:
-        raise UsageError(f"--partition-samples is {number}; it must be 0, or at least 2")
-    if ":" in checkpoint:
+    require_least(cfg.task, 2, "partition_samples")
+    if ":" in cfg.common_eval.path:
         raise UsageError("--partition-samples: a discriminator belongs to one checkpoint alone")
+    overrides = ast.literal_eval(cfg.common_eval.model_overrides)
+    model, task = load_model(cfg.common_eval.path, cfg.task.data, overrides=overrides)
+    require_residual(model, task)
     results = main(cfg, **kwargs)
-    found = residual_likelihood(
-        checkpoint, cfg.task.data, cfg.dataset.gen_subset, number, cfg.common.seed
-    )
+    found = residual_likelihood(model, task, cfg.dataset.gen_subset, number, cfg.common.seed)
     for line in told(found):
         logger.info(line)
     return results | found

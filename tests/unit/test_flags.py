@@ -1,15 +1,19 @@
 """Numbers of generation and training that no search and no trainer can use."""
 
+from types import SimpleNamespace
+
 import pytest
 from command_line import parsed
+from commands import run
 from fairseq.dataclass.configs import GenerationConfig
 from omegaconf import OmegaConf
 
-from fairseq_genext.errors import UsageError
+from fairseq_genext.errors import UsageError, flag, require_positive
 from fairseq_genext.patches.flags import (
     CHECKS,
     LEAST,
-    check_samples,
+    OF_COMMANDS,
+    check_command,
     check_settings,
     check_training,
 )
@@ -50,13 +54,27 @@ def test_generation_that_is_right():
         check_generation(GenerationConfig(**flags))
 
 
-def test_samples_are_generated_alone():
-    asked = OmegaConf.create({"task": {"num_samples": 3}})
-    with pytest.raises(UsageError, match="--num-samples is for fairseq-generate"):
-        check_samples(asked)
-    check_samples(OmegaConf.create({"task": {}}))
-    of = {command for command, checks in CHECKS.items() if check_samples in checks}
-    assert of == CHECKS.keys() - {"preprocess", "generate"}
+@pytest.mark.parametrize("name", OF_COMMANDS)
+def test_a_flag_that_a_command_would_ignore(name):
+    off, commands = OF_COMMANDS[name]
+    for wrong in (off + 3, off - 3):
+        asked = OmegaConf.create({"task": {name: wrong}})
+        for command in CHECKS:
+            if command in commands:
+                check_command(command, asked)
+                continue
+            with pytest.raises(UsageError, match=f"{flag(name)} is for fairseq-{commands[0][:4]}"):
+                check_command(command, asked)
+    check_command("train", OmegaConf.create({"task": {name: off}}))
+    check_command("train", OmegaConf.create({"task": {}}))
+
+
+def test_every_command_asks_for_it(corpus):
+    refused = run(
+        "fairseq-eval-lm", "lm", "--task", "unconditional_generation", "--path", "none.pt",
+        "--resample", 4, folder=corpus, expect=1,
+    )  # fmt: skip
+    assert "--resample is for fairseq-generate and fairseq-interactive" in refused.stderr
 
 
 def test_averages_of_shares():
@@ -87,3 +105,9 @@ def test_training():
 def test_an_average_that_overshoots():
     with pytest.raises(UsageError, match="--ema-decay is 1.5; it must be at most 1"):
         check_training(parsed(*DATA, "--ema-decay", 1.5))
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf")])
+def test_sizes(value):
+    with pytest.raises(UsageError, match=f"--some-size is {value}; it must be"):
+        require_positive(SimpleNamespace(some_size=value), "some_size")
