@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from fairseq_genext.errors import UsageError, flag
+from fairseq_genext.errors import UsageError, flag, require_least
 from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.metrics.text_metrics import TextMetrics, add_text_flags
 from fairseq_genext.evaluation.tables import TEXT_FIGURES, figure_text
@@ -84,8 +84,7 @@ def parse_arguments() -> argparse.Namespace:
             )
     if args.checkpoints and not args.data:
         raise UsageError("--checkpoints need --data, their binarised folder")
-    if args.partition_samples < 2:
-        raise UsageError(f"--partition-samples is {args.partition_samples}; it must be at least 2")
+    require_least(args, 2, "partition_samples")
     if (args.scorer or args.reverse_scorers) and not args.scorer_data:
         raise UsageError("scorers need --scorer-data, the folder of their dict.txt")
     return args
@@ -110,15 +109,19 @@ def read_columns(paths: list[str], metrics: TextMetrics) -> dict[str, list[list[
 def likelihood(checkpoint: str, args: argparse.Namespace) -> dict[str, float]:
     """Held-out perplexity of a checkpoint, and with its discriminator, if it has one of texts."""
     from fairseq_genext.evaluation.checkpoints import load_model, require_checkpoint
-    from fairseq_genext.evaluation.residual import keeps_discriminator, residual_likelihood
+    from fairseq_genext.evaluation.residual import (
+        keeps_discriminator,
+        require_residual,
+        residual_likelihood,
+    )
     from fairseq_genext.evaluation.sample import held_out_perplexity
 
     require_checkpoint(checkpoint)
-    if not keeps_discriminator(load_model(checkpoint, args.data)[0]):
-        return {"perplexity": held_out_perplexity(args.data, checkpoint, args.split, args.seed)}
-    found = residual_likelihood(
-        checkpoint, args.data, args.split, args.partition_samples, args.seed
-    )
+    model, task = load_model(checkpoint, args.data)
+    if not keeps_discriminator(model):
+        return {"perplexity": held_out_perplexity(model, task, args.split, args.seed)}
+    require_residual(model, task)
+    found = residual_likelihood(model, task, args.split, args.partition_samples, args.seed)
     return {"perplexity": math.exp(found["generator_nll"])} | found
 
 

@@ -1,10 +1,11 @@
 """All that evaluation knows of models: loads them from fairseq's checkpoints, and tells of them."""
 
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from fairseq import checkpoint_utils
+from fairseq import checkpoint_utils, utils
 from fairseq.models import MODEL_REGISTRY
 from torch import Tensor, nn
 
@@ -47,7 +48,11 @@ def named_checkpoints(given: list[str]) -> dict[str, str]:
 
 
 def load_model(
-    path: str, data: str | None = None, untrained: bool = False, only: str | None = None
+    path: str,
+    data: str | None = None,
+    untrained: bool = False,
+    only: str | None = None,
+    overrides: dict | None = None,
 ) -> tuple:
     """The model of a checkpoint, in evaluation mode, and its task.
 
@@ -56,17 +61,41 @@ def load_model(
         data: binarised data folder, for its dictionaries; None for a model that has none.
         untrained: build the model anew, with fresh weights.
         only: name of the one architecture that will do.
+        overrides: flags of the training to take as others, by name.
 
     Raises:
         UsageError: it cannot be loaded, or holds another architecture.
     """
-    overrides = {} if data is None else {"data": data}
+    overrides = (overrides or {}) | ({} if data is None else {"data": data})
     (model,), cfg, task = checkpoint_utils.load_model_ensemble_and_task([path], overrides)
     if untrained:
         model = task.build_model(cfg.model)
     if only is not None and not isinstance(model, MODEL_REGISTRY[only]):
         raise UsageError(f"{path} holds a {type(model).__name__}; only {only} will do")
     return model.eval(), task
+
+
+def held_out_batches(model: nn.Module, task, split: str) -> Iterator[dict]:
+    """Batches of a split, as ``fairseq-eval-lm`` reads it, on the model's device.
+
+    Texts longer than the model reads are left out, of which fairseq warns.
+
+    Raises:
+        UsageError: nothing is left.
+    """
+    task.load_dataset(split)
+    device = next(model.parameters()).device
+    batches = task.eval_lm_dataloader(
+        task.dataset(split), max_tokens=8000, max_positions=model.max_positions()
+    )
+    batch = None
+    for batch in batches:
+        yield utils.move_to_cuda(batch, device) if device.type == "cuda" else batch
+    if batch is None:
+        raise UsageError(
+            f"{split}: every text is longer than the {model.max_positions()} tokens that the model "
+            "reads; cut them into sentences"
+        )
 
 
 class FixedLengthGenerator:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from fairseq_genext.data.oracle import OracleLSTM
-from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.errors import UsageError, require_positive, require_temperatures
 from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.checkpoints import (
     FixedLengthGenerator,
@@ -109,8 +109,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args()
-    if min(args.temperatures) <= 0:
-        raise UsageError("--temperatures must be greater than 0")
+    require_temperatures(args.temperatures)
     require_positive(args, "num_samples", "resample")
     require_checkpoint(args.checkpoint)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

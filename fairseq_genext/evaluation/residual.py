@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fairseq_genext.errors import UsageError
-from fairseq_genext.evaluation.checkpoints import BATCH, FixedLengthGenerator, load_model
+from fairseq_genext.evaluation.checkpoints import BATCH, FixedLengthGenerator, held_out_batches
 from fairseq_genext.evaluation.metrics.bootstrap import half_width
-from fairseq_genext.gan.residual import LogPartition, keep_one, scorer_of
+from fairseq_genext.gan.residual import LogPartition, keep_one, score_texts, scorer_of
 from fairseq_genext.modules.samplers import SampleLength, ancestral, unroll
 
 BINS = 10  # of the reliability curve
@@ -35,16 +35,35 @@ def keeps_discriminator(model: nn.Module) -> bool:
     return True
 
 
+def require_residual(model: nn.Module, task, option: str = "--partition-samples") -> None:
+    """Raises UsageError unless a model is a residual energy-based model of whole texts.
+
+    Args:
+        model: must have a discriminator of whole texts.
+        task: of its checkpoint, whose texts must have an end.
+        option: the flag that needs it.
+    """
+    try:
+        scorer_of(model)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}; leave the flag out") from None
+    if task.length.fixed:
+        raise UsageError(
+            f"{option}: the checkpoint writes texts of one length without an end; use "
+            "python -m fairseq_genext.evaluation.oracle --resample N"
+        )
+
+
 @torch.no_grad()
 def residual_likelihood(
-    checkpoint: str, data: str, split: str, samples: int, seed: int
+    model: nn.Module, task, split: str, samples: int, seed: int
 ) -> dict[str, float | list]:
     """Figures of p on a split, and of its discriminator.
 
     Args:
-        checkpoint: of a GAN whose discriminator scores whole texts.
-        data: binarised data folder.
-        split: of held-out text.
+        model: as ``require_residual`` has it.
+        task: of its checkpoint, with the data folder to read from.
+        split: of held-out text, of which there must be two that the model can read.
         samples: of q, drawn to estimate log Z; at least two.
         seed: of these, and of a generator's noise.
 
@@ -58,35 +77,27 @@ def residual_likelihood(
         is real. ``samples_for_z``: the number of samples.
 
     Raises:
-        UsageError: the checkpoint has no such discriminator, or its texts have no end.
+        UsageError: there are fewer texts.
     """
     utils.set_torch_seed(seed)
-    model, task = load_model(checkpoint, data)
-    try:
-        discriminator = scorer_of(model)
-    except ValueError as error:
-        raise UsageError(f"{checkpoint}: {error}") from None
-    if task.length.fixed:
-        raise UsageError(
-            f"{checkpoint} writes texts of one length without an end: use "
-            "python -m fairseq_genext.evaluation.oracle --resample N"
-        )
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.to(device)
-    pad = task.dictionary.pad()
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    discriminator, pad = model.discriminator, task.dictionary.pad()
 
     def score(tokens: Tensor) -> Tensor:
-        return discriminator(tokens, tokens.ne(pad)).mean().double().cpu()
+        return score_texts(discriminator, tokens, pad, task.length.maximum).double().cpu()
 
     costs, lengths, real = [], [], []
-    task.load_dataset(split)
     scorer = SequenceScorer(task.target_dictionary)
-    for batch in task.eval_lm_dataloader(task.dataset(split), max_tokens=8000):
-        batch = utils.move_to_cuda(batch, device) if device.type == "cuda" else batch
+    for batch in held_out_batches(model, task, split):
         for (scored,) in scorer.generate([model], batch):
             costs.append(-scored["positional_scores"].double().sum().item())
             lengths.append(len(scored["tokens"]))
-        real.append(score(batch["target"][:, : task.length.maximum]))
+        real.append(score(batch["target"]))
+    if len(costs) < 2:
+        raise UsageError(
+            f"--partition-samples: {split} has {len(costs)} texts that the model can read, and an "
+            "interval needs two; leave the flag out, or take more text"
+        )
     real = torch.cat(real)
     fake = torch.cat([score(x) for x in draw(model.decoder, samples, task.length)])
     return figures(torch.tensor(costs).double(), torch.tensor(lengths), real, fake)
@@ -116,10 +127,10 @@ def figures(costs: Tensor, lengths: Tensor, real: Tensor, fake: Tensor) -> dict[
     gain = costs.sum().item() / tokens - nll(log_z.estimate)
     over_texts = half_width((real - log_z.estimate).tolist(), lengths.tolist())
     over_samples = 1.96 * log_z.error * texts / tokens
-    # As many of each: the discriminator was trained so.
+    # As many of each: the discriminator was trained so. Held-out texts come by their length.
     equal = min(texts, len(fake))
     labels = [1] * equal + [0] * equal
-    both = torch.cat([real[:equal], fake[:equal]]).sigmoid()
+    both = torch.cat([real[torch.randperm(texts)[:equal]], fake[:equal]]).sigmoid()
     shares, probabilities = calibration_curve(labels, both.numpy(), n_bins=BINS)
     return {
         "generator_nll": costs.sum().item() / tokens,

@@ -18,12 +18,22 @@ from pathlib import Path
 import torch
 from fairseq import utils
 from fairseq_cli.eval_lm import eval_lm
+from torch import nn
 
 from fairseq_genext.data import pieces
-from fairseq_genext.errors import UsageError, require_positive
-from fairseq_genext.evaluation.checkpoints import load_model, require_checkpoint
+from fairseq_genext.errors import (
+    UsageError,
+    require_least,
+    require_positive,
+    require_temperatures,
+)
+from fairseq_genext.evaluation.checkpoints import (
+    held_out_batches,
+    load_model,
+    require_checkpoint,
+)
 from fairseq_genext.evaluation.generation import Generated, generate
-from fairseq_genext.evaluation.residual import residual_likelihood
+from fairseq_genext.evaluation.residual import require_residual, residual_likelihood
 from fairseq_genext.files import write_lines, write_whole
 
 
@@ -83,20 +93,16 @@ def draw(
 
 
 @torch.no_grad()
-def held_out_perplexity(
-    data: str, checkpoint: str, split: str, seed: int, untrained: bool = False
-) -> float:
+def held_out_perplexity(model: nn.Module, task, split: str, seed: int) -> float:
     """exp of the mean negative log-likelihood of a token of a split, as ``fairseq-eval-lm`` has it.
 
     For a generator with noise it is that of one draw of noise a sentence, an upper bound in
     expectation.
     """
     utils.set_torch_seed(seed)
-    model, task = load_model(checkpoint, data, untrained)
-    task.load_dataset(split)
-    batches = task.eval_lm_dataloader(task.dataset(split), max_tokens=8000)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return float(eval_lm([model.to(device)], task.dictionary, batches, device=device)["perplexity"])
+    batches = held_out_batches(model.to(device), task, split)
+    return float(eval_lm([model], task.dictionary, batches, device=device)["perplexity"])
 
 
 def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
@@ -129,9 +135,7 @@ def read_sampling_flags(args: argparse.Namespace) -> tuple[Sampling, dict[str, t
         raise UsageError(f"--num-samples is {args.num_samples}; it must be 2 or greater")
     if args.sentencepiece_model:
         pieces.load(args.sentencepiece_model)  # or fairseq would end in a traceback
-    for temperature in args.temperatures:
-        if temperature <= 0:
-            raise UsageError(f"--temperatures has {temperature}; each must be greater than 0")
+    require_temperatures(args.temperatures)
     for top_p in args.top_p:
         if not 0 < top_p < 1:
             raise UsageError(f"--top-p has {top_p}; each must lie between 0 and 1")
@@ -189,18 +193,27 @@ def main() -> None:
     args = parser.parse_args()
     require_checkpoint(args.checkpoint)
     sampling, points = read_sampling_flags(args)
+    measured = (1.0, 1.0) in points.values()  # a likelihood is that of temperature 1
+    model = task = None
+    if measured:
+        utils.set_torch_seed(args.seed)  # of fresh weights
+        model, task = load_model(args.checkpoint, args.data, args.untrained)
+    if args.partition_samples:
+        require_least(args, 2, "partition_samples")
+        if not measured:
+            raise UsageError(
+                "--partition-samples: a likelihood is that of temperature 1; add 1 to "
+                "--temperatures, or leave the flag out"
+            )
+        require_residual(model, task)
     sampled = []
     for name, (temperature, top_p) in points.items():
         path = args.output / f"{name}.txt"
         point = sample_point(sampling, args.checkpoint, temperature, top_p, path, args.untrained)
         if (temperature, top_p) == (1, 1):
-            point["perplexity"] = held_out_perplexity(
-                args.data, args.checkpoint, "test", args.seed, args.untrained
-            )
+            point["perplexity"] = held_out_perplexity(model, task, "test", args.seed)
             if args.partition_samples:
-                point |= residual_likelihood(
-                    args.checkpoint, args.data, "test", args.partition_samples, args.seed
-                )
+                point |= residual_likelihood(model, task, "test", args.partition_samples, args.seed)
         sampled.append(point)
         print(f"{path}: {args.num_samples} samples in {point['seconds']:.1f} s", flush=True)
     write_whole(f"{args.output}.json", json.dumps({"points": sampled}, indent=1) + "\n")

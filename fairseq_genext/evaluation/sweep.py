@@ -10,21 +10,24 @@ language models of fairseq or GANs over the dictionary in DATA; samples are fair
 Writes FOLDER/NAME/t0.70.txt, FOLDER/NAME/p0.90.txt, … with the settings and the speed of each in a
 .json of the same name, FOLDER/sweep.json and FOLDER/quality_diversity_{3,4}.png, and prints a
 Markdown table. A point that is there is not sampled again, unless its settings or its checkpoint
-changed.
+changed. With --resample, checkpoints without a discriminator of whole texts are sampled as they
+are, and the table has a column of candidates.
 """
 
 import argparse
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
 
 from fairseq_genext import plugin  # noqa: F401  before fairseq, which then starts in half the time
+from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import command
-from fairseq_genext.evaluation.checkpoints import named_checkpoints
+from fairseq_genext.evaluation.checkpoints import load_model, named_checkpoints
 from fairseq_genext.evaluation.metrics.text_metrics import TextMetrics, add_text_flags
 from fairseq_genext.evaluation.quality_diversity import quality_diversity_curves
+from fairseq_genext.evaluation.residual import keeps_discriminator, require_residual
 from fairseq_genext.evaluation.sample import (
     Sampling,
     add_sampling_flags,
@@ -35,8 +38,9 @@ from fairseq_genext.evaluation.tables import columns, format_table, markdown
 from fairseq_genext.files import digest, read_json
 
 COLUMNS = columns(
-    "system", "temperature", "top_p", "bleu_3", "bleu_4", "self_bleu_3", "self_bleu_4",
-    "distinct_2", "duplicates", "copied", "mean_length", "frechet", "tokens_per_second",
+    "system", "candidates", "temperature", "top_p", "bleu_3", "bleu_4", "self_bleu_3",
+    "self_bleu_4", "distinct_2", "duplicates", "copied", "mean_length", "frechet",
+    "tokens_per_second",
 )  # fmt: skip
 
 
@@ -55,7 +59,29 @@ def parse_arguments() -> argparse.Namespace:
     args = parser.parse_args()
     args.checkpoints = named_checkpoints(args.checkpoints)
     args.sampling, args.points = read_sampling_flags(args)
+    args.candidates = {
+        name: args.resample if args.resample > 1 and resampled(path, args.data) else 1
+        for name, path in args.checkpoints.items()
+    }
+    if args.resample > max(args.candidates.values()):
+        raise UsageError(
+            f"--resample {args.resample}: no checkpoint keeps a discriminator of whole texts; "
+            "name one, or leave the flag out"
+        )
     return args
+
+
+def resampled(checkpoint: str, data: str) -> bool:
+    """Whether a checkpoint has what ``--resample`` needs.
+
+    Raises:
+        UsageError: its texts have no end.
+    """
+    model, task = load_model(checkpoint, data)
+    if not keeps_discriminator(model):
+        return False
+    require_residual(model, task, "--resample")
+    return True
 
 
 def point_of(
@@ -103,10 +129,13 @@ def main() -> None:
     systems: dict[str, list[dict]] = {name: [] for name in args.checkpoints}
     total = len(systems) * len(args.points)
     for name, checkpoint in args.checkpoints.items():
+        sampling = replace(args.sampling, resample=args.candidates[name])
         for point, (temperature, top_p) in args.points.items():
             path = args.output / name / f"{point}.txt"
-            speed = point_of(args.sampling, checkpoint, temperature, top_p, path)
+            speed = point_of(sampling, checkpoint, temperature, top_p, path)
             row = {"temperature": temperature, "top_p": top_p, "samples": f"{name}/{point}.txt"}
+            if args.resample > 1:
+                row["candidates"] = sampling.resample
             systems[name].append(row | speed | metrics.measure(metrics.read(path)))
             done = sum(map(len, systems.values()))
             print(

@@ -63,6 +63,7 @@ DECIMALS = {
             "parameters", "generator_parameters", "updates", "seconds", "processor_seconds",
             "tokens_seen", "tokens_per_second", "sampling_tokens_per_second",
             "training_tokens_per_second", "sentences_per_second", "peak_memory_mib", "num_samples",
+            "candidates",
         ),
         0,
     ),

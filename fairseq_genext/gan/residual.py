@@ -41,8 +41,12 @@ class LogPartition:
         logits, number = logits.double(), len(logits)
         total = logits.logsumexp(dim=0)
         shares = (logits - total).exp()  # of each sample in the sum
-        # log(sum without one) = log(sum) + log(1 - its share).
-        left_out = torch.log1p(-shares).mean().item()
+        # log(sum without one) = log(sum) + log(1 - its share), which a share near 1 rounds away.
+        without = torch.log1p(-shares)
+        largest = logits.argmax()
+        others = torch.arange(number, device=logits.device) != largest
+        without[largest] = logits[others].logsumexp(dim=0) - total
+        left_out = without.mean().item()
         gap = max((number - 1) * (math.log1p(-1 / number) - left_out), 0.0)  # but for rounding
         lower = total.item() - math.log(number)
         return cls(
@@ -76,6 +80,22 @@ def effective_sample_size(logits: Tensor) -> Tensor:
         logits: f of samples of q, ``(texts, candidates)``.
     """
     return 1 / logits.float().softmax(dim=1).square().sum(dim=1)
+
+
+def score_texts(discriminator: nn.Module, tokens: Tensor, pad: int, longest: int) -> Tensor:
+    """f of texts, which are cut where samples were in training: of longer ones it knows nothing.
+
+    Args:
+        discriminator: of whole texts.
+        tokens: ids with their end, ``(texts, time)``.
+        pad: what they are padded with.
+        longest: tokens of a text that are read, ``--max-sample-length`` of the training.
+
+    Returns:
+        Logits, ``(texts,)``.
+    """
+    tokens = tokens[:, :longest]
+    return discriminator(tokens, tokens.ne(pad)).mean()
 
 
 def scorer_of(model: nn.Module) -> nn.Module:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from fairseq_genext.gan.residual import effective_sample_size, keep_one
+from fairseq_genext.gan.residual import effective_sample_size, keep_one, score_texts
 from fairseq_genext.modules.sampling_generator import SamplingGenerator
 
 logger = logging.getLogger(__name__)
@@ -20,10 +20,12 @@ class ResamplingGenerator(SamplingGenerator):
     Attributes:
         candidates: how many; with 1 it samples as ``SamplingGenerator``.
         discriminator: scores whole texts.
+        longest_scored: tokens of a text that it reads.
     """
 
     candidates = 1
     discriminator: torch.nn.Module
+    longest_scored: int
     _texts, _effective = 0, 0.0  # chosen so far, and the sum of their effective sample sizes
 
     def _generate(self, sample: dict, *args, **kwargs) -> list[list[dict[str, Tensor]]]:
@@ -44,4 +46,4 @@ class ResamplingGenerator(SamplingGenerator):
     def score(self, texts: list[Tensor]) -> Tensor:
         """The discriminator's logit of each of the texts, ids with their end: ``(texts,)``."""
         tokens = pad_sequence(texts, batch_first=True, padding_value=self.pad)
-        return self.discriminator(tokens, tokens.ne(self.pad)).mean()
+        return score_texts(self.discriminator, tokens, self.pad, self.longest_scored)

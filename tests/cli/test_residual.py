@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,15 @@ import torch
 from commands import run
 from gan_states import equal, states
 
-from fairseq_genext.evaluation import sample
+from fairseq_genext.errors import UsageError
+from fairseq_genext.evaluation import sample, sweep
 from fairseq_genext.evaluation.__main__ import main as evaluate
 from fairseq_genext.evaluation.checkpoints import load_model
 from fairseq_genext.evaluation.hypotheses import hypotheses
-from fairseq_genext.files import read_lines
+from fairseq_genext.evaluation.residual import draw
+from fairseq_genext.evaluation.sample import held_out_perplexity
+from fairseq_genext.files import read_json, read_lines
+from fairseq_genext.models import gan as gan_model
 
 LM = (
     "lm", "--task", "unconditional_generation", "--arch", "gpt_doc_tiny", "--criterion",
@@ -41,6 +46,28 @@ def trained(corpus):
     return corpus
 
 
+@pytest.fixture(scope="module")
+def fixed(trained):
+    """A checkpoint of texts of one length."""
+    state = torch.load(trained / "gan/checkpoint_last.pt", weights_only=True)
+    state["cfg"]["task"]["fixed_length"] = True
+    torch.save(state, trained / "fixed.pt")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def splits(corpus):
+    """Splits of one text, and with one that is longer than any model reads."""
+    lines = read_lines(corpus / "test.en")
+    for name, texts in {"one": lines[:1], "long": [*lines[:6], "a " * 120]}.items():
+        (corpus / f"{name}.en").write_text("\n".join(texts) + "\n")
+        run(
+            "fairseq-preprocess", "--only-source", "--srcdict", "lm/dict.txt", "--testpref",
+            f"{name}.en", "--destdir", name, folder=corpus,
+        )  # fmt: skip
+        for kind in ("bin", "idx"):
+            shutil.copy(corpus / name / f"test.{kind}", corpus / "lm" / f"{name}.{kind}")
+
+
 def generate(folder, *flags):
     done = run("fairseq-generate", *SAMPLE, *flags, folder=folder)
     return hypotheses(done.stdout.splitlines()), done.stdout
@@ -55,6 +82,28 @@ def test_both_players_start_from_the_language_model(trained):
     features = gpt.decoder.extract_features(read)[0]
     assert torch.equal(gan.discriminator.features(tokens, tokens.ne(1)), features)
     assert torch.equal(gan.decoder(read)[0], gpt.decoder(read)[0])
+
+
+def test_so_they_do_from_an_rnn_lm(trained):
+    start = ("--arch", "rnn_lm_tiny", "--max-update", 2, "--save-dir", "rnn")
+    run("fairseq-train", *LM, *start, folder=trained)
+    players = [
+        item
+        for player in ("generator", "discriminator")
+        for item in (
+            f"--{player}", "rnn_lm"[: 3 if player == "generator" else 6], f"--{player}-layers", 1,
+            f"--{player}-embed-dim", 16, f"--{player}-hidden-dim", 16, f"--{player}-checkpoint",
+            "rnn/checkpoint_last.pt",
+        )
+    ]  # fmt: skip
+    flags = (*players, "--save-dir", "rnn-gan", "--max-update", 1, "--lr", 0)
+    run("fairseq-train", *GAN, *flags, folder=trained)
+    gan, _ = load_model(str(trained / "rnn-gan/checkpoint_last.pt"), str(trained / "lm"))
+    lm, _ = load_model(str(trained / "rnn/checkpoint_last.pt"), str(trained / "lm"))
+    tokens = torch.tensor([[5, 9, 7, 2], [11, 2, 1, 1]])
+    read = torch.cat([torch.full((2, 1), 2), tokens], dim=1)
+    features = lm.decoder.extract_features(read)[0]
+    assert torch.equal(gan.discriminator.features(tokens, tokens.ne(1)), features)
 
 
 def test_only_the_discriminator_learns(trained):
@@ -121,19 +170,33 @@ def test_eval_lm_tells_the_likelihood_of_both(trained):
     alone = float(re.search(r"alone: ([\d.]+) nats", done.stdout)[1])
     gain = float(re.search(r"gain (-?[\d.]+) ±", done.stdout)[1])
     assert alone == pytest.approx(math.log(plain), abs=2e-3)
+    # By hand, with log Z of other samples: the discriminator likes real text.
+    model, task = load_model(str(trained / "gan/checkpoint_last.pt"), str(trained / "lm"))
+    task.load_dataset("test")
+    texts = [item["target"][None] for item in task.dataset("test")]
+    torch.manual_seed(8)
+    fake = torch.cat(list(draw(model.decoder, 2000, task.length)))
+    with torch.no_grad():
+        f = sum(model.discriminator(x, x.ne(1)).mean().item() for x in texts)
+        scored = model.discriminator(fake, fake.ne(1)).mean().double()
+    log_z = (scored.logsumexp(0) - math.log(2000)).item()
+    tokens = sum(x.size(1) for x in texts)
+    assert gain == pytest.approx((f - len(texts) * log_z) / tokens, abs=0.03) and gain > 0.03
     assert low <= nll <= high and gain == pytest.approx(alone - nll, abs=2e-4)
     assert 0 < float(re.search(r"discriminator: loss ([\d.]+)", done.stdout)[1]) < 1
 
 
 def test_a_resumed_run_is_the_whole_one(trained):
-    """Weights of both players and the optimizer, bitwise."""
-    dropout = ("--discriminator-dropout", 0.2)
-    run("fairseq-train", *GAN, *dropout, "--save-dir", "w", "--max-update", 4, folder=trained)
-    for updates in (2, 4):
-        run(
-            "fairseq-train", *GAN, *dropout, "--save-dir", "r", "--max-update", updates,
-            folder=trained,
-        )  # fmt: skip
+    """Weights of both players and the optimizer, bitwise; and without the file it started from."""
+    flags = (
+        *GAN, "--discriminator-dropout", 0.2, "--generator-temperature", 0.7,
+        "--generator-checkpoint", "start.pt", "--discriminator-checkpoint", "start.pt",
+    )  # fmt: skip
+    shutil.copy(trained / "gpt/checkpoint_last.pt", trained / "start.pt")
+    run("fairseq-train", *flags, "--save-dir", "w", "--max-update", 4, folder=trained)
+    run("fairseq-train", *flags, "--save-dir", "r", "--max-update", 2, folder=trained)
+    (trained / "start.pt").unlink()
+    run("fairseq-train", *flags, "--save-dir", "r", "--max-update", 4, folder=trained)
     whole, resumed = (
         states(torch.load(trained / f"{name}/checkpoint_last.pt", weights_only=True))
         for name in ("w", "r")
@@ -147,32 +210,59 @@ def test_a_resumed_run_is_the_whole_one(trained):
         (("--resample", 0), "--resample is 0"),
         (("--resample", 4, "--beam", 2, "--nbest", 2), "--sampling --beam 1"),
         (
-            (
-                "--resample",
-                4,
-                "--path",
-                "gpt/checkpoint_last.pt",
-                "--task",
-                "unconditional_generation",
-            ),
+            ("--resample", 4, "--path", "gpt/checkpoint_last.pt", "--task", LM[2]),
             "without a discriminator",
         ),
+        (("--resample", 4, "--path", "fixed.pt"), "evaluation.oracle --resample N"),
     ],
 )
-def test_what_cannot_be_resampled(trained, flags, says):
+def test_what_cannot_be_resampled(trained, fixed, flags, says):
     done = run("fairseq-generate", *SAMPLE, *flags, folder=trained, expect=1)
     assert says in done.stderr.splitlines()[-1]
 
 
-def test_texts_of_one_length_are_the_oracle_commands(trained, tmp_path):
-    state = torch.load(trained / "gan/checkpoint_last.pt", weights_only=True)
-    state["cfg"]["task"]["fixed_length"] = True
-    torch.save(state, tmp_path / "fixed.pt")
+EVALUATE = ("lm", "--task", "gan", "--path", "gan/checkpoint_last.pt", "--gen-subset", "test")
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--path", "fixed.pt"), "use python -m fairseq_genext.evaluation.oracle"),
+        (("--partition-samples", 1), "--partition-samples is 1; it must be at least 2"),
+        (("--path", "gpt/checkpoint_last.pt"), "without a discriminator"),
+        (("--gen-subset", "one"), "one has 1 texts that the model can read"),
+    ],
+)
+def test_what_has_no_likelihood_with_its_discriminator(trained, fixed, flags, says):
     done = run(
-        "fairseq-eval-lm", "lm", "--task", "gan", "--path", tmp_path / "fixed.pt",
-        "--partition-samples", 10, folder=trained, expect=1,
+        "fairseq-eval-lm", *EVALUATE, "--partition-samples", 10, *flags, folder=trained, expect=1
+    )
+    assert says in done.stderr.splitlines()[-1]
+
+
+def test_a_text_too_long_for_the_model_is_left_out(trained, monkeypatch):
+    """As without --partition-samples, and in the other commands."""
+    done = run(
+        "fairseq-eval-lm", *EVALUATE, "--gen-subset", "long", "--partition-samples", 100,
+        folder=trained,
     )  # fmt: skip
-    assert "use python -m fairseq_genext.evaluation.oracle" in done.stderr.splitlines()[-1]
+    plain = float(re.search(r"Perplexity: ([\d.]+)", done.stdout)[1])
+    alone = float(re.search(r"alone: ([\d.]+) nats", done.stdout)[1])
+    assert alone == pytest.approx(math.log(plain), abs=2e-3)
+    monkeypatch.chdir(trained)
+    for path in ("gan/checkpoint_last.pt", "gpt/checkpoint_last.pt"):
+        found = held_out_perplexity(*load_model(path, "lm"), "long", 1)
+        assert found == pytest.approx(plain, abs=0.02)
+
+
+def test_overrides_are_for_both(trained):
+    cold = ("--model-overrides", "{'generator_temperature': 0.5}")
+    done = run("fairseq-eval-lm", *EVALUATE, *cold, "--partition-samples", 100, folder=trained)
+    plain = float(re.search(r"Perplexity: ([\d.]+)", done.stdout)[1])
+    alone = float(re.search(r"alone: ([\d.]+) nats", done.stdout)[1])
+    assert alone == pytest.approx(math.log(plain), abs=2e-3)
+    other = run("fairseq-eval-lm", *EVALUATE, folder=trained).stdout
+    assert abs(float(re.search(r"Perplexity: ([\d.]+)", other)[1]) - plain) > 0.02
 
 
 @pytest.mark.parametrize(
@@ -225,3 +315,74 @@ def test_evaluate_tells_the_likelihood_of_both(trained, monkeypatch, capsys):
         f"{gan['residual_gain']:.3f} ± {gan['residual_gain_ci']:.3f}"
     )
     assert row.split("|")[3].strip() == "–"
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--partition-samples", 1), "--partition-samples is 1; it must be at least 2"),
+        (("--partition-samples", -1), "--partition-samples is -1"),
+        (("--temperatures", 0.7), "a likelihood is that of temperature 1"),
+        (("--checkpoint", "gpt/checkpoint_last.pt"), "without a discriminator"),
+    ],
+)
+def test_nothing_is_sampled_before_the_refusal(trained, monkeypatch, flags, says):
+    argv = (
+        "lm", "--checkpoint", "gan/checkpoint_last.pt", "--output", "refused", "--temperatures", 1,
+        "--num-samples", 10, "--partition-samples", 30, *flags,
+    )  # fmt: skip
+    monkeypatch.chdir(trained)
+    monkeypatch.setattr("sys.argv", ["sample", *map(str, argv)])
+    with pytest.raises(UsageError, match=says):
+        sample.main()
+    assert not Path("refused").exists() and not Path("refused.json").exists()
+
+
+def test_fresh_weights_are_those_of_all_figures(trained, monkeypatch):
+    argv = (
+        "lm", "--checkpoint", "gan/checkpoint_last.pt", "--output", "fresh", "--temperatures", 1,
+        "--num-samples", 10, "--partition-samples", 30, "--untrained",
+    )  # fmt: skip
+    monkeypatch.chdir(trained)
+    monkeypatch.setattr("sys.argv", ["sample", *map(str, argv)])
+    sample.main()
+    (point,) = json.loads(Path("fresh.json").read_text())["points"]
+    assert math.log(point["perplexity"]) == pytest.approx(point["generator_nll"], abs=1e-3)
+
+
+def test_a_sweep_resamples_what_has_a_discriminator(trained, monkeypatch, capsys):
+    argv = (
+        "lm", "--references", "test.en", "--temperatures", 1, "--num-samples", 40, "--batch-size",
+        40, "--max-length", 20, "--seed", 5, "--resample", 8, "--output", "swept",
+    )  # fmt: skip
+    both = ("--checkpoints", "gan=gan/checkpoint_last.pt", "gpt=gpt/checkpoint_last.pt")
+    monkeypatch.chdir(trained)
+    monkeypatch.setattr("sys.argv", ["sweep", *map(str, argv), *both])
+    sweep.main()
+    assert read_lines("swept/gan/t1.00.txt") == generate(trained, "--resample", 8)[0]
+    plain = generate(trained, "--path", "gpt/checkpoint_last.pt", "--task", LM[2])[0]
+    assert read_lines("swept/gpt/t1.00.txt") == plain
+    found = read_json("swept/sweep.json", systems=dict)["systems"]
+    assert [found[name][0]["candidates"] for name in ("gan", "gpt")] == [8, 1]
+    assert [row.split("|")[2].strip() for row in capsys.readouterr().out.splitlines()[2:4]] == [
+        "8", "1",
+    ]  # fmt: skip
+    monkeypatch.setattr("sys.argv", ["sweep", *map(str, argv), both[0], both[2]])
+    with pytest.raises(UsageError, match="--resample 8: no checkpoint keeps a discriminator"):
+        sweep.main()
+
+
+def test_python_resamples_and_scores(trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    given = ["the king saw", "she kept"]
+
+    def continued(model, **flags):
+        torch.manual_seed(3)
+        return model.sample(given, beam=1, sampling=True, max_len_b=12, **flags)
+
+    plain = gan_model.GAN.from_pretrained("gan", "checkpoint_last.pt", "lm")
+    kept = gan_model.GAN.from_pretrained("gan", "checkpoint_last.pt", "lm", resample=6)
+    assert continued(kept) == continued(plain, resample=6) != continued(plain)
+    assert continued(kept, resample=1) == continued(plain)
+    scores = [model.score(given)[0]["positional_scores"] for model in (plain, kept)]
+    assert torch.equal(*scores)

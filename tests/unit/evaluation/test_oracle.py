@@ -76,8 +76,12 @@ def test_resampling_moves_both_figures(oracle_as_generator):
     held_out = own_text(oracle, generator, 300)
     torch.manual_seed(3)
     kept = ResampledFixedLength(generator, Prefers(), 8)
-    share = [sampler.sample(1000, 1.0).eq(10).float().mean() for sampler in (generator, kept)]
-    assert share[1] > 1.5 * share[0]
+    plain, chosen = (s.sample(4000, 1.0).eq(10).sum(dim=1) for s in (generator, kept))
+    # With 8 candidates: the mean, over draws of 8, of f by their weights.
+    drawn = generator.sample(32_000, 1.0).eq(10).sum(dim=1).double().view(4000, 8)
+    expected = (drawn.softmax(dim=1) * drawn).sum(dim=1).mean().item()
+    assert chosen.double().mean().item() == pytest.approx(expected, rel=0.05)
+    assert expected > 1.5 * plain.double().mean()
     f = held_out.eq(10).sum(dim=1)
     log_z = generator.sample(20_000, 1.0).eq(10).sum(dim=1).double().exp().mean().log()
     by_hand = generator.nll(held_out, 1.0) + (log_z - f) / LENGTH

@@ -2,12 +2,19 @@
 
 import itertools
 import math
+from collections import Counter
 
 import pytest
 import torch
+from fairseq import search
+from fairseq.data import Dictionary
+from small_models import GANS_BY_PLAYERS, build
+from torch.nn.utils.rnn import pad_sequence
 
 from fairseq_genext.evaluation.residual import figures
 from fairseq_genext.gan.residual import LogPartition, effective_sample_size, keep_one
+from fairseq_genext.gan.scores import Scores
+from fairseq_genext.modules.resampling_generator import ResamplingGenerator
 
 WORDS, LENGTH = 3, 2
 TEXTS = torch.tensor(list(itertools.product(range(WORDS), repeat=LENGTH)))  # (9, 2)
@@ -99,3 +106,75 @@ def test_a_discriminator_that_knows_nothing_changes_nothing(model):
     assert found["residual_gain"] == pytest.approx(0, abs=1e-12)
     assert found["residual_gain_ci"] == pytest.approx(0, abs=1e-12)
     assert found["discriminator_loss"] == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize("logits", [[45.0] + [0.0] * 999, [40.0, 0.0], [100.0] + [0.0] * 999])
+def test_one_sample_that_outweighs_all_others(logits):
+    """Its share rounds to 1, and the others' sum is still what is left without it."""
+    found = LogPartition.of(torch.tensor(logits))
+    number, best = len(logits), logits[0]
+    total = math.log(math.exp(best) + number - 1)
+    left_out = [math.log(number - 1)] + [total + math.log1p(-math.exp(-total))] * (number - 1)
+    mean = sum(left_out) / number - math.log(number - 1)
+    jackknife = number * (total - math.log(number)) - (number - 1) * mean
+    assert found.estimate == pytest.approx(jackknife, rel=1e-9)
+    assert found.lower < found.estimate < found.upper < math.inf
+
+
+def test_the_generator_draws_from_p():
+    """Texts of up to two of three words, by fairseq's generator and the discriminator's choice."""
+    dictionary = Dictionary()
+    for word in "abc":
+        dictionary.add_symbol(word)
+    model = build(GANS_BY_PLAYERS["rnn", "gpt"], dictionary)
+    with torch.no_grad():
+        model.discriminator.output.weight.mul_(12)  # so that the choice shows
+    number = 4000
+
+    def shares(candidates):
+        generator = ResamplingGenerator(
+            [model], dictionary, beam_size=1, max_len_b=2,
+            search_strategy=search.Sampling(dictionary),
+        )  # fmt: skip
+        generator.candidates = candidates
+        generator.discriminator, generator.longest_scored = model.discriminator, 3
+        sample = {"net_input": {"src_tokens": torch.full((number, 1), 2)}}
+        texts = Counter()
+        for _ in range(8 if candidates == 1 else 1):
+            found = generator.generate([model], sample, bos_token=2)
+            texts.update(tuple(text["tokens"].tolist()) for (text,) in found)
+        return texts
+
+    torch.manual_seed(2)
+    plain, kept = shares(1), shares(64)
+    texts = list(plain)
+    tokens = pad_sequence([torch.tensor(text) for text in texts], True, dictionary.pad())
+    f = model.discriminator(tokens, tokens.ne(dictionary.pad())).mean().detach().double()
+    q = torch.tensor([plain[text] for text in texts]).double()
+    p = (q.log() + f).softmax(0)
+    share = torch.tensor([kept[text] for text in texts]).double() / number
+    assert (q / q.sum() - p).abs().sum() / 2 > 0.1  # far from each other
+    assert (share - p).abs().sum() / 2 < 0.03
+
+
+def test_a_longer_text_is_scored_as_samples_were_cut():
+    generator = ResamplingGenerator.__new__(ResamplingGenerator)
+    torch.nn.Module.__init__(generator)
+    read = []
+
+    def discriminator(tokens, mask):
+        read.append((tokens.tolist(), mask.tolist()))
+        return Scores.of_sequences(torch.zeros(len(tokens)))
+
+    generator.discriminator, generator.pad, generator.longest_scored = discriminator, 1, 3
+    generator.score([torch.tensor([5, 6, 7, 8, 2]), torch.tensor([9, 2])])
+    assert read == [([[5, 6, 7], [9, 2, 1]], [[True] * 3, [True, True, False]])]
+
+
+def test_calibration_is_of_texts_of_all_lengths():
+    """Held-out texts come by their length, and there may be more of them than samples."""
+    torch.manual_seed(3)
+    real = torch.arange(1000).double() / 1000  # f grows with length
+    found = figures(torch.ones(1000), torch.ones(1000).long(), real, torch.zeros(100).double())
+    given = sum(probability for probability, _ in found["calibration"]) / len(found["calibration"])
+    assert given > real[:100].sigmoid().mean() + 0.03
