@@ -51,6 +51,17 @@ MAPPINGS = {
 }
 
 
+# Flags of `unconditional_generation` that other commands would take and ignore: their value when
+# off, and whose they are.
+OF_COMMANDS = {
+    "num_samples": (0, ("generate",)),
+    "resample": (1, ("generate", "interactive")),
+    "repetition_penalty": (1.0, ("generate", "interactive")),
+    "write_prompts": (False, ("generate", "interactive")),
+    "partition_samples": (0, ("eval_lm",)),
+}
+
+
 def check_settings(cfg: DictConfig) -> None:
     """Checks fairseq's own numbers and mappings, of whatever command.
 
@@ -93,17 +104,6 @@ def check_training(cfg: DictConfig) -> None:
             "--store-ema averages whole weights, of which a process of --ddp-backend fully_sharded "
             "has a share: choose pytorch_ddp or legacy_ddp"
         )
-
-
-# Flags of `unconditional_generation` that other commands would take and ignore: their value when
-# off, and whose they are.
-OF_COMMANDS = {
-    "num_samples": (0, ("generate",)),
-    "resample": (1, ("generate", "interactive")),
-    "repetition_penalty": (1.0, ("generate", "interactive")),
-    "write_prompts": (False, ("generate", "interactive")),
-    "partition_samples": (0, ("eval_lm",)),
-}
 
 
 def check_command(command: str, cfg) -> None:
