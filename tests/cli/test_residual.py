@@ -75,13 +75,20 @@ def generate(folder, *flags):
 
 def test_both_players_start_from_the_language_model(trained):
     """And its own features are what the discriminator scores, bit by bit."""
-    gan, _ = load_model(str(trained / "begun/checkpoint_last.pt"), str(trained / "lm"))
-    gpt, _ = load_model(str(trained / "gpt/checkpoint_last.pt"), str(trained / "lm"))
+    require_equal_players(trained, "begun", "gpt")
+
+
+def require_equal_players(folder, gan, language_model):
+    """Both players of a checkpoint are a language model's decoder."""
+    gan, lm = (
+        load_model(str(folder / name / "checkpoint_last.pt"), str(folder / "lm"))[0]
+        for name in (gan, language_model)
+    )
     tokens = torch.tensor([[5, 9, 7, 2], [11, 2, 1, 1]])
     read = torch.cat([torch.full((2, 1), 2), tokens], dim=1)
-    features = gpt.decoder.extract_features(read)[0]
+    features = lm.decoder.extract_features(read)[0]
     assert torch.equal(gan.discriminator.features(tokens, tokens.ne(1)), features)
-    assert torch.equal(gan.decoder(read)[0], gpt.decoder(read)[0])
+    assert torch.equal(gan.decoder(read)[0], lm.decoder(read)[0])
 
 
 def test_so_they_do_from_an_rnn_lm(trained):
@@ -98,12 +105,7 @@ def test_so_they_do_from_an_rnn_lm(trained):
     ]  # fmt: skip
     flags = (*players, "--save-dir", "rnn-gan", "--max-update", 1, "--lr", 0)
     run("fairseq-train", *GAN, *flags, folder=trained)
-    gan, _ = load_model(str(trained / "rnn-gan/checkpoint_last.pt"), str(trained / "lm"))
-    lm, _ = load_model(str(trained / "rnn/checkpoint_last.pt"), str(trained / "lm"))
-    tokens = torch.tensor([[5, 9, 7, 2], [11, 2, 1, 1]])
-    read = torch.cat([torch.full((2, 1), 2), tokens], dim=1)
-    features = lm.decoder.extract_features(read)[0]
-    assert torch.equal(gan.discriminator.features(tokens, tokens.ne(1)), features)
+    require_equal_players(trained, "rnn-gan", "rnn")
 
 
 def test_only_the_discriminator_learns(trained):
