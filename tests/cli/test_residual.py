@@ -96,11 +96,10 @@ def test_so_they_do_from_an_rnn_lm(trained):
     run("fairseq-train", *LM, *start, folder=trained)
     players = [
         item
-        for player in ("generator", "discriminator")
+        for player, kind in {"generator": "rnn", "discriminator": "rnn_lm"}.items()
         for item in (
-            f"--{player}", "rnn_lm"[: 3 if player == "generator" else 6], f"--{player}-layers", 1,
-            f"--{player}-embed-dim", 16, f"--{player}-hidden-dim", 16, f"--{player}-checkpoint",
-            "rnn/checkpoint_last.pt",
+            f"--{player}", kind, f"--{player}-layers", 1, f"--{player}-embed-dim", 16,
+            f"--{player}-hidden-dim", 16, f"--{player}-checkpoint", "rnn/checkpoint_last.pt",
         )
     ]  # fmt: skip
     flags = (*players, "--save-dir", "rnn-gan", "--max-update", 1, "--lr", 0)
