@@ -62,7 +62,9 @@ def test_gan_starts_from_a_gpt_and_no_longer_needs_it(corpus):
     validate = ("lm", "--task", "gan", "--path", "from-gpt/checkpoint_last.pt", "--batch-size", 16)
     run("fairseq-validate", *validate, folder=corpus)
 
-    result = run("fairseq-train", *flags, "--max-update", 5, folder=corpus, expect=1)
+    run("fairseq-train", *flags, "--max-update", 5, folder=corpus)  # goes on
+    anew = ("--max-update", 5, "--save-dir", "from-gpt-anew")
+    result = run("fairseq-train", *flags, *anew, folder=corpus, expect=1)
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert errors == ["error: gpt-start/checkpoint_last.pt does not exist"]
     assert "Traceback" not in result.stdout + result.stderr
