@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from fairseq_genext.errors import UsageError, flag
 from fairseq_genext.files import open_text
+from fairseq_genext.patches import residual  # noqa: F401  patched first: it runs after the checks
 from fairseq_genext.patches.generation_flags import check_constraints, check_generation
 from fairseq_genext.patches.patch import patch, patch_command
 

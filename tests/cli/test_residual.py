@@ -232,6 +232,7 @@ EVALUATE = ("lm", "--task", "gan", "--path", "gan/checkpoint_last.pt", "--gen-su
         (("--partition-samples", 1), "--partition-samples is 1; it must be at least 2"),
         (("--path", "gpt/checkpoint_last.pt"), "without a discriminator"),
         (("--gen-subset", "one"), "one has 1 texts that the model can read"),
+        (("--model-overrides", "x"), "--model-overrides is x, which is no mapping"),
     ],
 )
 def test_what_has_no_likelihood_with_its_discriminator(trained, fixed, flags, says):
