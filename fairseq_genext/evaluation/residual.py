@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation.checkpoints import BATCH, FixedLengthGenerator, held_out_batches
 from fairseq_genext.evaluation.metrics.bootstrap import half_width
-from fairseq_genext.gan.residual import LogPartition, keep_one, score_texts, scorer_of
+from fairseq_genext.gan.residual import ONE_LENGTH, LogPartition, keep_one, score_texts, scorer_of
 from fairseq_genext.modules.samplers import SampleLength, ancestral, unroll
 
 BINS = 10  # of the reliability curve
@@ -48,10 +48,7 @@ def require_residual(model: nn.Module, task, option: str = "--partition-samples"
     except ValueError as error:
         raise UsageError(f"{option}: {error}; leave the flag out") from None
     if task.length.fixed:
-        raise UsageError(
-            f"{option}: the checkpoint writes texts of one length without an end; use "
-            "python -m fairseq_genext.evaluation.oracle --resample N"
-        )
+        raise UsageError(f"{option}: {ONE_LENGTH}")
 
 
 @torch.no_grad()

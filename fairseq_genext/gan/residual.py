@@ -14,6 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+ONE_LENGTH = (  # why a discriminator chooses among no texts but an oracle's
+    "the discriminator has read texts of one length without an end; use "
+    "python -m fairseq_genext.evaluation.oracle --resample N"
+)
+
 
 @dataclass(frozen=True)
 class LogPartition:

@@ -57,7 +57,8 @@ class Schedule:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            number, least = getattr(self, field.name), int(field.name.endswith("_steps"))
+            number = getattr(self, field.name)
+            least = 1 if field.name.endswith("_steps") else 0  # a round has turns of both players
             if number < least:
                 raise ValueError(f"{flag(field.name)} is {number}; it must be at least {least}")
 

@@ -14,7 +14,7 @@ from typing import List
 
 from fairseq.dataclass import FairseqDataclass
 from fairseq.models import FairseqLanguageModel, register_model
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from fairseq_genext.errors import (
@@ -232,9 +232,14 @@ def start_from_checkpoint(player: nn.Module, name: str, cfg: GANConfig, task) ->
     change_saved_config(cfg, **{name: ""})
 
 
+def run_of(cfg: FairseqDataclass) -> DictConfig | None:
+    """The configuration of the run that a model's is part of; None for a model alone."""
+    return cfg._get_parent() if OmegaConf.is_config(cfg) else None
+
+
 def begun(cfg: FairseqDataclass) -> str | None:
     """The checkpoint that the run of a model's configuration goes on from, if there is one."""
-    run = cfg._get_parent() if OmegaConf.is_config(cfg) else None
+    run = run_of(cfg)
     if run is None or "checkpoint" not in run:
         return None
     path = os.path.join(run.checkpoint.save_dir, run.checkpoint.restore_file)
@@ -246,7 +251,7 @@ def change_saved_config(cfg: FairseqDataclass, **values) -> None:
 
     Whoever loads the weights must not need the files again that the model was built from.
     """
-    run = cfg._get_parent() if OmegaConf.is_config(cfg) else None
+    run = run_of(cfg)
     if run is not None:
         for name, value in values.items():
             run.model[name] = value

@@ -34,7 +34,7 @@ from fairseq_genext.data.oracle import OracleLSTM
 from fairseq_genext.errors import UsageError, require_positive
 from fairseq_genext.gan.discriminators import OF_TEXTS
 from fairseq_genext.gan.players import require_sentences
-from fairseq_genext.gan.residual import scorer_of
+from fairseq_genext.gan.residual import ONE_LENGTH, scorer_of
 from fairseq_genext.models.gan import GAN
 from fairseq_genext.modules.document_generator import DocumentGenerator
 from fairseq_genext.modules.prompts import continued, limits
@@ -161,8 +161,9 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
             require_sentences(break_mode)
         if break_mode != "eos" and not self.length.through_ends:
             self.write_documents()
-        if isinstance(cfg_length := getattr(cfg, "max_sample_length", None), int):
-            self.trained_length = SampleLength(cfg_length, getattr(cfg, "fixed_length", False))
+        longest = getattr(cfg, "max_sample_length", None)
+        if longest is not None:  # trained by a task of ours
+            self.trained_length = SampleLength(longest, cfg.fixed_length)
 
     @classmethod
     def setup_dictionary(cls, args, **kwargs):
@@ -265,10 +266,7 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         if self.length.through_ends:
             raise UsageError("--resample: the discriminator reads sentences; it is no documents'")
         if self.trained_length.fixed:
-            raise UsageError(
-                "--resample: the discriminator has read texts of one length without an end; use "
-                "python -m fairseq_genext.evaluation.oracle --resample N"
-            )
+            raise UsageError(f"--resample: {ONE_LENGTH}")
         drawn = isinstance(getattr(generator, "search", None), search.Sampling)
         if not drawn or generator.beam_size != 1 or len(models) != 1:
             raise UsageError("--resample works with --sampling --beam 1 and one model")

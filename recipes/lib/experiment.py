@@ -467,8 +467,8 @@ def choose(systems: dict, wanted: str | None, declared: dict[str, dict]) -> dict
     if wanted is not None:
         names = unique(wanted.split(), "--systems")
         for name in names:
-            if name in declared.keys() - systems.keys():
-                only = jinja2.Environment().parse(declared[name]["only"])
+            if name in declared and name not in systems:
+                only = jinja2.Environment().parse(str(declared[name]["only"]))
                 needs = " and ".join(map(flag, sorted(find_undeclared_variables(only))))
                 raise UsageError(f"system {name} needs another value of {needs}: see --help")
             if name not in systems:
