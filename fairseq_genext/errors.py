@@ -63,6 +63,16 @@ def require_temperatures(temperatures: list[float]) -> None:
             )
 
 
+def require_resampling(cfg) -> None:
+    """Raises UsageError unless ``--resample`` and ``--resample-weight`` are in range."""
+    require_positive(cfg, "resample", "resample_weight")
+    if cfg.resample == 1 and cfg.resample_weight != 1:
+        raise UsageError(
+            f"--resample-weight {cfg.resample_weight} needs candidates to choose from: add "
+            "--resample N, or leave it out"
+        )
+
+
 def require_probability(cfg, *names: str) -> None:
     """Raises UsageError unless every named probability of ``cfg`` is in [0, 1)."""
     for name in names:

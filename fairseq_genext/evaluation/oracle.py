@@ -22,7 +22,12 @@ import torch
 from torch import Tensor
 
 from fairseq_genext.data.oracle import OracleLSTM
-from fairseq_genext.errors import UsageError, require_positive, require_temperatures
+from fairseq_genext.errors import (
+    UsageError,
+    require_positive,
+    require_resampling,
+    require_temperatures,
+)
 from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.checkpoints import (
     FixedLengthGenerator,
@@ -106,11 +111,19 @@ def main() -> None:
         help="candidates a text, of which the discriminator of a GAN's checkpoint chooses one; "
         "NLL_test is then that of the residual energy-based model",
     )
+    parser.add_argument(
+        "--resample-weight",
+        type=float,
+        default=1.0,
+        metavar="W",
+        help="factor on its logit, in both figures",
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args()
     require_temperatures(args.temperatures)
-    require_positive(args, "num_samples", "resample")
+    require_positive(args, "num_samples")
+    require_resampling(args)
     require_checkpoint(args.checkpoint)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, task = load_model(args.checkpoint, args.data)
@@ -119,7 +132,9 @@ def main() -> None:
     generator = FixedLengthGenerator(model.to(device).decoder, held_out.size(1))
     if args.resample > 1:
         try:
-            generator = ResampledFixedLength(generator, scorer_of(model), args.resample)
+            generator = ResampledFixedLength(
+                generator, scorer_of(model), args.resample, args.resample_weight
+            )
         except ValueError as error:
             raise UsageError(f"--resample: {args.checkpoint}: {error}") from None
     points = []

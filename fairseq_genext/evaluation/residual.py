@@ -155,19 +155,25 @@ class ResampledFixedLength:
         generator: q.
         discriminator: scores whole texts.
         candidates: a text, of which one is kept.
+        weight: factor on the discriminator's logit.
     """
 
     def __init__(
-        self, generator: FixedLengthGenerator, discriminator: nn.Module, candidates: int
+        self,
+        generator: FixedLengthGenerator,
+        discriminator: nn.Module,
+        candidates: int,
+        weight: float = 1.0,
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator
         self.candidates = candidates
+        self.weight = weight
 
     @torch.no_grad()
     def score(self, tokens: Tensor) -> Tensor:
-        """f of ids ``(texts, length)``: ``(texts,)``."""
-        return torch.cat(
+        """f of ids ``(texts, length)`` by its weight: ``(texts,)``."""
+        return self.weight * torch.cat(
             [self.discriminator(x, torch.ones_like(x).bool()).mean() for x in tokens.split(BATCH)]
         )
 

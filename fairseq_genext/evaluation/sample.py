@@ -25,6 +25,7 @@ from fairseq_genext.errors import (
     UsageError,
     require_least,
     require_positive,
+    require_resampling,
     require_temperatures,
 )
 from fairseq_genext.evaluation.checkpoints import (
@@ -49,6 +50,7 @@ class Sampling:
         seed: seed of every point.
         sentencepiece_model: joins pieces to words; None leaves tokens as they are.
         resample: candidates a text, of which a GAN's discriminator chooses one.
+        resample_weight: factor on its logit.
     """
 
     data: str
@@ -58,6 +60,7 @@ class Sampling:
     seed: int
     sentencepiece_model: str | None = None
     resample: int = 1
+    resample_weight: float = 1.0
 
     def flags(self, checkpoint: str, temperature: float, top_p: float) -> list[str]:
         """Arguments of fairseq-generate; top-p 1 is no top-p."""
@@ -72,6 +75,7 @@ class Sampling:
             flags += ["--sampling-topp", str(top_p)]
         if self.resample > 1:
             flags += ["--resample", str(self.resample)]
+            flags += ["--resample-weight", str(self.resample_weight)]
         if self.sentencepiece_model:
             flags += ["--bpe", "sentencepiece", "--sentencepiece-model", self.sentencepiece_model]
         return flags
@@ -122,6 +126,13 @@ def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="candidates a text, of which the discriminator of a GAN's checkpoint chooses one",
     )
+    parser.add_argument(
+        "--resample-weight",
+        type=float,
+        default=1.0,
+        metavar="W",
+        help="factor on its logit: greater, and it chooses more strictly",
+    )
 
 
 def read_sampling_flags(args: argparse.Namespace) -> tuple[Sampling, dict[str, tuple]]:
@@ -130,7 +141,8 @@ def read_sampling_flags(args: argparse.Namespace) -> tuple[Sampling, dict[str, t
     Raises:
         UsageError: a number is out of range, or two points are the same.
     """
-    require_positive(args, "max_length", "batch_size", "resample")
+    require_positive(args, "max_length", "batch_size")
+    require_resampling(args)
     if args.num_samples < 2:
         raise UsageError(f"--num-samples is {args.num_samples}; it must be 2 or greater")
     if args.sentencepiece_model:
@@ -145,7 +157,7 @@ def read_sampling_flags(args: argparse.Namespace) -> tuple[Sampling, dict[str, t
         raise UsageError("two --temperatures or two --top-p are the same to two decimals")
     sampling = Sampling(
         args.data, args.num_samples, args.max_length, args.batch_size, args.seed,
-        args.sentencepiece_model, args.resample,
+        args.sentencepiece_model, args.resample, args.resample_weight,
     )  # fmt: skip
     return sampling, points
 

@@ -38,8 +38,8 @@ from fairseq_genext.evaluation.tables import columns, format_table, markdown
 from fairseq_genext.files import digest, read_json
 
 COLUMNS = columns(
-    "system", "candidates", "temperature", "top_p", "bleu_3", "bleu_4", "self_bleu_3",
-    "self_bleu_4", "distinct_2", "duplicates", "copied", "mean_length", "frechet",
+    "system", "candidates", "resample_weight", "temperature", "top_p", "bleu_3", "bleu_4",
+    "self_bleu_3", "self_bleu_4", "distinct_2", "duplicates", "copied", "mean_length", "frechet",
     "tokens_per_second",
 )  # fmt: skip
 
@@ -130,12 +130,16 @@ def main() -> None:
     total = len(systems) * len(args.points)
     for name, checkpoint in args.checkpoints.items():
         sampling = replace(args.sampling, resample=args.candidates[name])
+        if sampling.resample == 1:
+            sampling = replace(sampling, resample_weight=1.0)
         for point, (temperature, top_p) in args.points.items():
             path = args.output / name / f"{point}.txt"
             speed = point_of(sampling, checkpoint, temperature, top_p, path)
             row = {"temperature": temperature, "top_p": top_p, "samples": f"{name}/{point}.txt"}
             if args.resample > 1:
                 row["candidates"] = sampling.resample
+            if args.resample_weight != 1:
+                row["resample_weight"] = sampling.resample_weight
             systems[name].append(row | speed | metrics.measure(metrics.read(path)))
             done = sum(map(len, systems.values()))
             print(

@@ -6,6 +6,10 @@ q is the generator and f the logit of a discriminator of whole texts: Deng et al
 (https://arxiv.org/abs/2004.11714), equation 1, with f the negative energy. A discriminator trained
 by BCE against samples of q has its optimum at f = log p_data / q, where p is the data's own
 distribution (section 3.2 there).
+
+At sampling f may count w times, q(x) exp(w f(x)): a larger w makes texts more like real ones, as a
+lower temperature makes them likelier, and at w = 1 / T it is p at temperature T, p^(1 / T), where q
+is drawn from at T.
 """
 
 import math

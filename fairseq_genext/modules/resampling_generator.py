@@ -20,10 +20,11 @@ class ResamplingGenerator(SamplingGenerator):
     Attributes:
         candidates: how many; with 1 it samples as ``SamplingGenerator``.
         discriminator: scores whole texts.
+        weight: factor on its logit.
         longest_scored: tokens of a text that it reads.
     """
 
-    candidates = 1
+    candidates, weight = 1, 1.0
     discriminator: torch.nn.Module
     longest_scored: int
     _texts, _effective = 0, 0.0  # chosen so far, and the sum of their effective sample sizes
@@ -34,7 +35,7 @@ class ResamplingGenerator(SamplingGenerator):
             return draw(sample, *args, **kwargs)
         rounds = [draw(sample, *args, **kwargs) for _ in range(self.candidates)]
         drawn = [[text["tokens"] for (text,) in found] for found in rounds]
-        logits = torch.stack([self.score(texts) for texts in drawn], dim=1)
+        logits = self.weight * torch.stack([self.score(texts) for texts in drawn], dim=1)
         self._texts += len(logits)
         self._effective += effective_sample_size(logits).sum().item()
         logger.info(

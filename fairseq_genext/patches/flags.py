@@ -57,6 +57,7 @@ MAPPINGS = {
 OF_COMMANDS = {
     "num_samples": (0, ("generate",)),
     "resample": (1, ("generate", "interactive")),
+    "resample_weight": (1.0, ("generate", "interactive")),
     "repetition_penalty": (1.0, ("generate", "interactive")),
     "write_prompts": (False, ("generate", "interactive")),
     "partition_samples": (0, ("eval_lm",)),

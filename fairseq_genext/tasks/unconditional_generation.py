@@ -31,7 +31,7 @@ from fairseq_genext.criterions.ddo import DDO
 from fairseq_genext.data.answers import AnswerDataset
 from fairseq_genext.data.noise_dataset import NoiseDataset
 from fairseq_genext.data.oracle import OracleLSTM
-from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.errors import UsageError, require_resampling
 from fairseq_genext.gan.discriminators import OF_TEXTS
 from fairseq_genext.gan.players import require_sentences
 from fairseq_genext.gan.residual import ONE_LENGTH, scorer_of
@@ -89,6 +89,13 @@ class UnconditionalGenerationConfig(ValidationSamplesConfig, LanguageModelingCon
             "1: off"
         },
     )
+    resample_weight: float = field(
+        default=1.0,
+        metadata={
+            "help": "factor on the discriminator's logit in --resample: greater, and it chooses "
+            "more strictly; 1: by the residual energy-based model"
+        },
+    )
     partition_samples: int = field(
         default=0,
         metadata={
@@ -123,7 +130,9 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
     """
 
     # Flags that fairseq's Python interface takes, and their values when off.
-    GENERATION: ClassVar = {"repetition_penalty": 1.0, "write_prompts": False, "resample": 1}
+    GENERATION: ClassVar = {
+        "repetition_penalty": 1.0, "write_prompts": False, "resample": 1, "resample_weight": 1.0,
+    }  # fmt: skip
 
     def __init__(self, args, dictionary, output_dictionary=None, targets=None) -> None:
         super().__init__(args, dictionary, output_dictionary, targets)
@@ -252,6 +261,7 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
                     "and without --no-repeat-ngram-size"
                 )
             generator.repetition_penalty = self.args.repetition_penalty
+        require_resampling(self.args)
         if self.args.resample != 1:
             self.keep_discriminator(generator, models)
         return generator
@@ -262,7 +272,6 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
         Raises:
             UsageError: there is no discriminator of whole texts, or flags do not go together.
         """
-        require_positive(self.args, "resample")
         if self.length.through_ends:
             raise UsageError("--resample: the discriminator reads sentences; it is no documents'")
         if self.trained_length.fixed:
@@ -277,7 +286,7 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
                 f"--resample: {error}; take a GAN whose --discriminator is {OF_TEXTS}, or leave "
                 "the flag out"
             ) from None
-        generator.candidates = self.args.resample
+        generator.candidates, generator.weight = self.args.resample, self.args.resample_weight
         generator.longest_scored = self.trained_length.maximum
         longest = generator.discriminator.max_positions() - 1  # with the end of sentence
         generator.max_len = min(generator.max_len, longest)

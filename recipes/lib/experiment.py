@@ -355,6 +355,7 @@ def read_systems(entries: dict, values: dict, data: dict, path: Path) -> dict[st
         system = {"data": next(iter(data)), "label": name, "family": family} | system
         for key, sources in (
             ("candidates", {"resampled"}),
+            ("weight", {"resampled"}),
             ("partition_samples", {"train"}),
             ("temperatures", {"train", "untrained", "resampled"}),
         ):

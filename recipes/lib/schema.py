@@ -67,7 +67,9 @@ KINDS = {
 TEMPERATURES = list[Annotated[NUMBER, Field(gt=0, lt=1000)]]
 SYSTEM = mapping(
     train=TEXT, untrained=TEXT, resampled=TEXT, unigram=(Literal[True] | None, None), samples=TEXT,
-    candidates=(WHOLE | None, None), partition_samples=(Annotated[WHOLE, Field(ge=2)] | None, None),
+    candidates=(WHOLE | None, None),
+    weight=(Annotated[NUMBER, Field(gt=0, allow_inf_nan=False)] | None, None),
+    partition_samples=(Annotated[WHOLE, Field(ge=2)] | None, None),
     start=TEXT, set=NAMED, data=TEXT, label=TEXT, note=TEXT, table=TEXT, baseline=TEXT,
     family=(Literal["likelihood", "gan", "baseline"] | None, None),
     include=(Literal["default", "named", "always"], "default"), only=(Any, True),

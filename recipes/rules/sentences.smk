@@ -31,7 +31,11 @@ def how_to_sample(run):
     """Flags of `evaluation.sample` and `evaluation.oracle` for a run's system."""
     system = system_of(run)
     flags = ["--untrained"] if "untrained" in system else []
-    for key, flag in (("candidates", "--resample"), ("partition_samples", "--partition-samples")):
+    for key, flag in {
+        "candidates": "--resample",
+        "weight": "--resample-weight",
+        "partition_samples": "--partition-samples",
+    }.items():
         flags += [flag, str(system[key])] if key in system else []
     return " ".join(flags)
 

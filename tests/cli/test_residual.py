@@ -134,19 +134,28 @@ def test_resampling_repeats_under_a_seed_and_prefers_what_the_discriminator_does
     assert kept == generate(trained, "--resample", 8)[0] and kept != plain
     worth = float(re.search(r"effective sample size ([\d.]+) of 8", log)[1])
     assert 1 <= worth < 7.9
-    model, task = load_model(str(trained / "gan/checkpoint_last.pt"), str(trained / "lm"))
-
-    def mean_score(texts):
-        scores = []
-        for text in texts:
-            tokens = task.dictionary.encode_line(text, add_if_not_exist=False).long()[None]
-            scores.append(model.discriminator(tokens, tokens.ne(1)).mean().item())
-        return sum(scores) / len(scores)
-
-    assert mean_score(kept) > mean_score(plain) + 0.1
+    assert mean_score(trained, kept) > mean_score(trained, plain) + 0.1
     # At another temperature and top-p too.
     cool = ("--temperature", 0.7, "--sampling-topp", 0.9)
     assert generate(trained, *cool)[0] != generate(trained, *cool, "--resample", 4)[0]
+
+
+def test_a_greater_weight_chooses_more_strictly(trained):
+    kept, _ = generate(trained, "--resample", 8)
+    assert generate(trained, "--resample", 8, "--resample-weight", 1)[0] == kept
+    best, log = generate(trained, "--resample", 8, "--resample-weight", 1e4)
+    assert mean_score(trained, best) > mean_score(trained, kept) + 0.1
+    assert float(re.search(r"effective sample size ([\d.]+) of 8", log)[1]) < 1.1
+
+
+def mean_score(folder, texts):
+    """The discriminator's mean logit of texts."""
+    model, task = load_model(str(folder / "gan/checkpoint_last.pt"), str(folder / "lm"))
+    scores = []
+    for text in texts:
+        tokens = task.dictionary.encode_line(text, add_if_not_exist=False).long()[None]
+        scores.append(model.discriminator(tokens, tokens.ne(1)).mean().item())
+    return sum(scores) / len(scores)
 
 
 def test_a_prompt_is_part_of_what_is_scored(trained):
@@ -209,6 +218,9 @@ def test_a_resumed_run_is_the_whole_one(trained):
     ("flags", "says"),
     [
         (("--resample", 0), "--resample is 0"),
+        (("--resample", 4, "--resample-weight", 0), "--resample-weight is 0"),
+        (("--resample", 4, "--resample-weight", "nan"), "--resample-weight is nan"),
+        (("--resample-weight", 2), "--resample-weight 2.0 needs candidates"),
         (("--resample", 4, "--beam", 2, "--nbest", 2), "--sampling --beam 1"),
         (
             ("--resample", 4, "--path", "gpt/checkpoint_last.pt", "--task", LM[2]),
@@ -355,20 +367,21 @@ def test_fresh_weights_are_those_of_all_figures(trained, monkeypatch):
 def test_a_sweep_resamples_what_has_a_discriminator(trained, monkeypatch, capsys):
     argv = (
         "lm", "--references", "test.en", "--temperatures", 1, "--num-samples", 40, "--batch-size",
-        40, "--max-length", 20, "--seed", 5, "--resample", 8, "--output", "swept",
+        40, "--max-length", 20, "--seed", 5, "--resample", 8, "--resample-weight", 3, "--output",
+        "swept",
     )  # fmt: skip
     both = ("--checkpoints", "gan=gan/checkpoint_last.pt", "gpt=gpt/checkpoint_last.pt")
     monkeypatch.chdir(trained)
     monkeypatch.setattr("sys.argv", ["sweep", *map(str, argv), *both])
     sweep.main()
-    assert read_lines("swept/gan/t1.00.txt") == generate(trained, "--resample", 8)[0]
+    strict = ("--resample", 8, "--resample-weight", 3)
+    assert read_lines("swept/gan/t1.00.txt") == generate(trained, *strict)[0]
     plain = generate(trained, "--path", "gpt/checkpoint_last.pt", "--task", LM[2])[0]
     assert read_lines("swept/gpt/t1.00.txt") == plain
     found = read_json("swept/sweep.json", systems=dict)["systems"]
     assert [found[name][0]["candidates"] for name in ("gan", "gpt")] == [8, 1]
-    assert [row.split("|")[2].strip() for row in capsys.readouterr().out.splitlines()[2:4]] == [
-        "8", "1",
-    ]  # fmt: skip
+    rows = [row.split("|")[2:4] for row in capsys.readouterr().out.splitlines()[2:4]]
+    assert [list(map(str.strip, row)) for row in rows] == [["8", "3.000"], ["1", "1.000"]]
     monkeypatch.setattr("sys.argv", ["sweep", *map(str, argv), both[0], both[2]])
     with pytest.raises(UsageError, match="--resample 8: no checkpoint keeps a discriminator"):
         sweep.main()
@@ -386,5 +399,6 @@ def test_python_resamples_and_scores(trained, monkeypatch):
     kept = gan_model.GAN.from_pretrained("gan", "checkpoint_last.pt", "lm", resample=6)
     assert continued(kept) == continued(plain, resample=6) != continued(plain)
     assert continued(kept, resample=1) == continued(plain)
+    assert continued(kept, resample_weight=1e4) != continued(kept)
     scores = [model.score(given)[0]["positional_scores"] for model in (plain, kept)]
     assert torch.equal(*scores)

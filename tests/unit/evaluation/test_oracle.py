@@ -83,11 +83,14 @@ def test_resampling_moves_both_figures(oracle_as_generator):
     assert chosen.double().mean().item() == pytest.approx(expected, rel=0.05)
     assert expected > 1.5 * plain.double().mean()
     f = held_out.eq(10).sum(dim=1)
-    log_z = generator.sample(20_000, 1.0).eq(10).sum(dim=1).double().exp().mean().log()
-    by_hand = generator.nll(held_out, 1.0) + (log_z - f) / LENGTH
-    torch.testing.assert_close(
-        kept.nll(held_out, 1.0), by_hand, atol=0.01, rtol=0, check_dtype=False
-    )
+    among = generator.sample(20_000, 1.0).eq(10).sum(dim=1).double()
+    for weight in (1, 0.5):
+        log_z = (weight * among).exp().mean().log()
+        by_hand = generator.nll(held_out, 1.0) + (log_z - weight * f) / LENGTH
+        kept.weight = weight
+        torch.testing.assert_close(
+            kept.nll(held_out, 1.0), by_hand, atol=0.01, rtol=0, check_dtype=False
+        )
 
 
 @pytest.mark.parametrize(
@@ -97,6 +100,7 @@ def test_resampling_moves_both_figures(oracle_as_generator):
         (("--checkpoint", "nowhere.pt", "--temperatures", "0"), "must be greater than 0"),
         (("--checkpoint", "nowhere.pt", "--num-samples", "0"), "--num-samples is 0"),
         (("--checkpoint", "nowhere.pt", "--resample", "0"), "--resample is 0"),
+        (("--checkpoint", "nowhere.pt", "--resample-weight", "2"), "needs candidates"),
     ],
 )
 def test_one_line_for_what_is_wrong(monkeypatch, tmp_path, flags, says):

@@ -263,6 +263,11 @@ WRONG_FILES = [
     ({"systems__kept": {"resampled": "three", "candidates": 2}}, "resampled 'three' is no system"),
     ({"systems__kept": {"resampled": "one"}}, "systems.kept: resampled needs candidates"),
     ({"systems__one__candidates": 2}, "systems.one: candidates goes with resampled"),
+    ({"systems__one__weight": 2}, "systems.one: weight goes with resampled"),
+    (
+        {"systems__kept": {"resampled": "one", "candidates": 2, "weight": 0}},
+        "systems.kept: weight: Input should be greater than 0",
+    ),
     ({"systems__unigram__partition_samples": 9}, "partition_samples goes with train"),
     (
         {"systems__unigram__temperatures": [1.0]},
