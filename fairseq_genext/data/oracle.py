@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from fairseq_genext.data.npz import read_arrays
-from fairseq_genext.errors import UsageError, require_positive
+from fairseq_genext.errors import UsageError, require_least, require_positive
 from fairseq_genext.files import write_lines
 from fairseq_genext.modules.samplers import inverse_cdf
 from fairseq_genext.modules.words_only import made_up_words
@@ -207,6 +207,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of weights and sequences")
     args = parser.parse_args()
     require_positive(args, "vocabulary", "dim", "length", "train", "held_out")
+    require_least(args, 0, "seed")
     if args.weights:
         oracle = OracleLSTM.load(args.weights)
     else:

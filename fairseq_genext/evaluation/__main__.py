@@ -65,9 +65,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--partition-samples",
         type=int,
-        default=10_000,
         metavar="M",
-        help="samples that log Z is estimated from (default: 10,000)",
+        help="samples that log Z is estimated from, of checkpoints of GANs (default: 10,000)",
     )
     parser.add_argument("--seed", type=int, default=1, help="of these, and of a generator's noise")
     parser.add_argument("--pieces", help="sentencepiece model of scorers and systems")
@@ -84,7 +83,10 @@ def parse_arguments() -> argparse.Namespace:
             )
     if args.checkpoints and not args.data:
         raise UsageError("--checkpoints need --data, their binarised folder")
-    require_least(args, 2, "partition_samples")
+    if args.partition_samples is not None:
+        require_least(args, 2, "partition_samples")
+        if not args.checkpoints:
+            raise UsageError("--partition-samples needs --checkpoints, of GANs that wrote samples")
     if (args.scorer or args.reverse_scorers) and not args.scorer_data:
         raise UsageError("scorers need --scorer-data, the folder of their dict.txt")
     return args
@@ -110,6 +112,7 @@ def likelihood(checkpoint: str, args: argparse.Namespace) -> dict[str, float]:
     """Held-out perplexity of a checkpoint, and with its discriminator, if it has one of texts."""
     from fairseq_genext.evaluation.checkpoints import load_model, require_checkpoint
     from fairseq_genext.evaluation.residual import (
+        SAMPLES_FOR_Z,
         keeps_discriminator,
         require_residual,
         residual_likelihood,
@@ -121,7 +124,8 @@ def likelihood(checkpoint: str, args: argparse.Namespace) -> dict[str, float]:
     if not keeps_discriminator(model):
         return {"perplexity": held_out_perplexity(model, task, args.split, args.seed)}
     require_residual(model, task)
-    found = residual_likelihood(model, task, args.split, args.partition_samples, args.seed)
+    number = args.partition_samples or SAMPLES_FOR_Z
+    found = residual_likelihood(model, task, args.split, number, args.seed)
     return {"perplexity": math.exp(found["generator_nll"])} | found
 
 

@@ -23,7 +23,7 @@ from fairseq_genext.gan.residual import ONE_LENGTH, LogPartition, keep_one, scor
 from fairseq_genext.modules.samplers import SampleLength, ancestral, unroll
 
 BINS = 10  # of the reliability curve
-SAMPLES_FOR_Z = 10_000  # of an oracle's generator
+SAMPLES_FOR_Z = 10_000  # unless a number is given
 
 
 def keeps_discriminator(model: nn.Module) -> bool:

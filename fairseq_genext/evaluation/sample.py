@@ -28,6 +28,7 @@ from fairseq_genext.errors import (
     require_resampling,
     require_temperatures,
 )
+from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.checkpoints import (
     held_out_batches,
     load_model,
@@ -184,11 +185,7 @@ def sample_point(
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fairseq_genext.evaluation.sample",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("sample", __doc__)
     add_sampling_flags(parser)
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument(

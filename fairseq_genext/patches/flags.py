@@ -176,9 +176,15 @@ def checked(checks: list[Callable], main: Callable, cfg, *args, **kwargs):
             check(cfg)
         return main(cfg, *args, **kwargs)
     except (AssertionError, ValueError) as error:
-        if "--" not in str(error):
+        said = str(error)
+        if said.startswith("min_len cannot be larger"):  # of the generators, which know the limit
+            said = (
+                f"--min-len is {cfg.generation.min_len}, more than the model or --max-len-a and "
+                "--max-len-b let it write; make it smaller"
+            )
+        if "--" not in said:
             raise
-        raise UsageError(" ".join(str(error).split())) from None
+        raise UsageError(" ".join(said.split())) from None
     except FileExistsError as error:
         raise UsageError(f"{error.filename or error} exists already: name another folder") from None
     except OSError as error:

@@ -14,7 +14,8 @@ def tell_of_residual(main, cfg, **kwargs) -> dict:
     """Adds the figures of ``evaluation.residual`` with ``--partition-samples``.
 
     Raises:
-        UsageError: the number is too small, there is an ensemble, or as ``require_residual``.
+        UsageError: the number is too small, there is an ensemble, or a share of the split, or as
+            ``require_residual``.
     """
     number = getattr(cfg.task, "partition_samples", 0)
     if number == 0:
@@ -25,6 +26,8 @@ def tell_of_residual(main, cfg, **kwargs) -> dict:
     require_least(cfg.task, 2, "partition_samples")
     if ":" in cfg.common_eval.path:
         raise UsageError("--partition-samples: a discriminator belongs to one checkpoint alone")
+    if cfg.dataset.num_shards > 1:
+        raise UsageError("--partition-samples reads the whole split: leave out --num-shards")
     overrides = ast.literal_eval(cfg.common_eval.model_overrides)
     model, task = load_model(cfg.common_eval.path, cfg.task.data, overrides=overrides)
     require_residual(model, task)

@@ -136,14 +136,15 @@ class UnconditionalGenerationTask(ValidationSamples, LanguageModelingTask):
 
     def __init__(self, args, dictionary, output_dictionary=None, targets=None) -> None:
         super().__init__(args, dictionary, output_dictionary, targets)
+        if self.targets != ["future"]:
+            raise UsageError("--self-target and --past-target: models here predict what comes next")
         # What is written may be shown otherwise than what is read; see write_documents.
         self.output_dictionary = copy.copy(self.output_dictionary)
         if args.sample_break_mode != "eos":
             self.write_documents()
-        if args.loss_on and (args.sample_break_mode != "eos" or self.targets != ["future"]):
+        if args.loss_on and args.sample_break_mode != "eos":
             raise UsageError(
-                "--loss-on needs a prompt and an answer a line, read from the left: leave out "
-                "--sample-break-mode, --self-target and --past-target"
+                "--loss-on needs a prompt and an answer a line: leave out --sample-break-mode"
             )
         if args.loss_on and args.fixed_length:
             raise UsageError("--loss-on and --fixed-length: answers end where they do; choose one")

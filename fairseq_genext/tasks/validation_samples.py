@@ -107,6 +107,11 @@ class ValidationSamples(RepeatableValidation):
                 "most; make it smaller, or --max-target-positions larger"
             )
 
+    def load_dataset(self, split: str, *args, **kwargs) -> None:
+        """Loads a split."""
+        super().load_dataset(split, *args, **kwargs)
+        self.loaded = split  # fairseq loads the one to train on last
+
     def target_sizes(self, dataset) -> np.ndarray:
         """Lengths, in tokens, of the texts of a data set."""
         raise NotImplementedError
@@ -117,8 +122,7 @@ class ValidationSamples(RepeatableValidation):
         Args:
             longest: tokens that the model reads at most; fairseq leaves out longer lines.
         """
-        split = [*self.datasets][-1]  # fairseq loads the one to train on last
-        sizes = self.target_sizes(self.datasets[split])
+        sizes = self.target_sizes(self.datasets[self.loaded])
         sizes = sizes[sizes <= longest]
         long = (sizes > self.length.maximum).mean() if len(sizes) else 0.0
         if long <= LONG or self.length.fixed or self._long_lines_told:

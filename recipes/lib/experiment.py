@@ -51,7 +51,9 @@ OWN = (
     "--save-dir", "--user-dir", "--seed", "--log-file", "--log-format", "--no-save",
     "--restore-file", "--no-last-checkpoints",
 )  # fmt: skip
-GIVEN_POINT = re.compile(r"(?:t(\d+\.\d\d)|p(0\.\d\d))\.txt")  # as evaluation.sample names them
+# As evaluation.sample names them.
+GIVEN_POINT = re.compile(r"(?:t(?!0\.00)(\d+\.\d\d)|p(?!0\.00)(0\.\d\d))\.txt")
+LIKE_A_POINT = re.compile(r"[tp][-+.\d].*\.txt", re.IGNORECASE)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 REAL = ("held_out", "held_out_images")  # real data, which is measured like a system
 KNOWN_LATER = ("start", "data", "flops")  # names in `train` that no other value may have
@@ -392,13 +394,19 @@ def given_points(source: Path, free_text: bool, where: str) -> list[dict]:
         where: for errors.
 
     Raises:
-        UsageError: there is no such file, or none at temperature 1.
+        UsageError: there is no such file, none at temperature 1, or a name that says neither.
     """
     if source.is_file():
         return [{"samples": str(source), "temperature": 1.0, "top_p": 1.0}]
     if not (free_text and source.is_dir()):
         raise UsageError(f"{where}: {source} is not a file")
     named = {path: GIVEN_POINT.fullmatch(path.name) for path in sorted(source.iterdir())}
+    for path, found in named.items():
+        if not found and LIKE_A_POINT.fullmatch(path.name):
+            raise UsageError(
+                f"{where}: {path} names no temperature above 0 with two decimals, such as "
+                "t0.80.txt, nor top-p, p0.90.txt: give it such a name, or take it out of the folder"
+            )
     points = [
         {"samples": str(path), "temperature": float(found[1] or 1), "top_p": float(found[2] or 1)}
         for path, found in named.items()

@@ -1,5 +1,7 @@
 """`ddo` through fairseq's commands: rounds, exact resume, what its checkpoints are good for."""
 
+import shutil
+
 import pytest
 import torch
 from commands import refusal, run, run_together
@@ -129,6 +131,18 @@ def test_what_is_refused_before_training(corpus, flags, says):
 def test_samples_are_as_long_as_lines_and_no_longer_than_the_model_reads(corpus):
     cut = ("--max-update", 1, "--disable-validation", "--save-dir", "cut", "--max-sample-length")
     done = run("fairseq-train", *DDO, *cut, 4, folder=corpus)
+    assert done.stdout.count("are longer than --max-sample-length 4") == 1
+    # Of the lines that it trains on, also where these are validated on.
+    (corpus / "one.txt").write_text("a\n")
+    shutil.copytree(corpus / "lm", corpus / "short", dirs_exist_ok=True)
+    run(
+        "fairseq-preprocess", "--only-source", "--srcdict", "lm/dict.txt", "--validpref",
+        "one.txt", "--destdir", "one", folder=corpus,
+    )  # fmt: skip
+    for kind in ("bin", "idx"):
+        shutil.copy(corpus / f"one/valid.{kind}", corpus / f"short/valid.{kind}")
+    short = ("short", *DDO[1:], *cut, 4, "--save-dir", "new", "--valid-subset", "train,valid")
+    done = run("fairseq-train", *short, folder=corpus)
     assert done.stdout.count("are longer than --max-sample-length 4") == 1
     done = run("fairseq-train", *DDO, *cut, 100, "--save-dir", "x", folder=corpus, expect=1)
     assert "--max-sample-length 100: the model reads 64 tokens at most" in done.stderr

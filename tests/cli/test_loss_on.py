@@ -139,6 +139,7 @@ def test_answers_are_generated(folder):
     [
         (("--sample-break-mode", "none"), "leave out --sample-break-mode"),
         (("--self-target", "--future-target"), "--self-target and --past-target"),
+        (("--loss-on", "", "--past-target"), "--self-target and --past-target"),
         (("--fixed-length",), "--loss-on and --fixed-length"),
         (("--task", "gan", "--arch", "gan_doc_tiny"), "--loss-on: a GAN writes from noise"),
     ],

@@ -221,6 +221,8 @@ def test_a_resumed_run_is_the_whole_one(trained):
         (("--resample", 4, "--resample-weight", 0), "--resample-weight is 0"),
         (("--resample", 4, "--resample-weight", "nan"), "--resample-weight is nan"),
         (("--resample-weight", 2), "--resample-weight 2.0 needs candidates"),
+        (("--min-len", 90, "--max-len-b", 90), "--min-len is 90, more than the model"),
+        (("--min-len", 90, "--max-len-b", 90, "--beam", 2, "--nbest", 2), "--min-len is 90"),
         (("--resample", 4, "--beam", 2, "--nbest", 2), "--sampling --beam 1"),
         (
             ("--resample", 4, "--path", "gpt/checkpoint_last.pt", "--task", LM[2]),
@@ -244,6 +246,7 @@ EVALUATE = ("lm", "--task", "gan", "--path", "gan/checkpoint_last.pt", "--gen-su
         (("--partition-samples", 1), "--partition-samples is 1; it must be at least 2"),
         (("--path", "gpt/checkpoint_last.pt"), "without a discriminator"),
         (("--gen-subset", "one"), "one has 1 texts that the model can read"),
+        (("--num-shards", 2, "--shard-id", 1), "leave out --num-shards"),
         (("--model-overrides", "x"), "--model-overrides is x, which is no mapping"),
     ],
 )
@@ -329,6 +332,11 @@ def test_evaluate_tells_the_likelihood_of_both(trained, monkeypatch, capsys):
         f"{gan['residual_gain']:.3f} ± {gan['residual_gain_ci']:.3f}"
     )
     assert row.split("|")[3].strip() == "–"
+    monkeypatch.setattr(
+        "sys.argv", ["genext-evaluate", *map(str, flags[:6]), *map(str, flags[-4:])]
+    )
+    with pytest.raises(UsageError, match="--partition-samples needs --checkpoints"):
+        evaluate()
 
 
 @pytest.mark.parametrize(
@@ -337,6 +345,7 @@ def test_evaluate_tells_the_likelihood_of_both(trained, monkeypatch, capsys):
         (("--partition-samples", 1), "--partition-samples is 1; it must be at least 2"),
         (("--partition-samples", -1), "--partition-samples is -1"),
         (("--temperatures", 0.7), "a likelihood is that of temperature 1"),
+        (("--seed", -1), "--seed is -1; it must be at least 0"),
         (("--checkpoint", "gpt/checkpoint_last.pt"), "without a discriminator"),
     ],
 )

@@ -44,6 +44,16 @@ class Table(WordDecoder):
         return features if features_only else self.output_layer(features), None
 
 
+class Dropping(Table):
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, *args, **kwargs):
+        logits, _ = super().forward(*args, **kwargs)
+        return self.dropout(logits), None
+
+
 def model(seed=2):
     return FairseqLanguageModel(Table(seed)).train()
 
@@ -138,6 +148,15 @@ def test_a_reference_lasts_a_round_and_is_none_of_the_criterions_parameters():
     loss, _, _ = ddo(trained, batch(TEXTS))
     loss.backward()
     assert all(param.grad is None for param in ddo.reference[0].parameters())
+
+
+def test_nothing_is_dropped_in_training():
+    """So that the ratio of a model to its copy is 1, and the loss that of guessing."""
+    trained = FairseqLanguageModel(Dropping(seed=2)).train()
+    ddo = criterion(trained)
+    ddo.begin_update(trained, 0)
+    loss, size, _ = ddo(trained, batch(TEXTS))
+    assert loss.item() / size == pytest.approx(2 * math.log(2)) and trained.training
 
 
 def test_a_text_that_cannot_be_sampled_teaches_nothing():

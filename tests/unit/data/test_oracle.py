@@ -5,7 +5,7 @@ import pytest
 import torch
 from fairseq.data import Dictionary
 
-from fairseq_genext.data.oracle import OracleLSTM, write_benchmark
+from fairseq_genext.data.oracle import OracleLSTM, main, write_benchmark
 from fairseq_genext.errors import UsageError
 
 
@@ -106,3 +106,10 @@ def test_bad_weights(tmp_path):
     dictionary.add_symbol("Moses")
     with pytest.raises(UsageError, match="'Moses' is no word of the oracle"):
         OracleLSTM.of_arrays(arrays()).read_ids_of(dictionary)
+
+
+def test_a_seed_below_zero_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.argv", ["oracle", str(tmp_path / "oracle"), "--seed", "-1"])
+    with pytest.raises(UsageError, match="--seed is -1"):
+        main()
+    assert not (tmp_path / "oracle").exists()

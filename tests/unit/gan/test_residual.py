@@ -66,6 +66,31 @@ def test_log_z_lies_between_its_bounds_which_close(model):
     assert gaps[1] / gaps[2] == pytest.approx(4, rel=0.25)
 
 
+def test_the_upper_bound_of_log_z_by_hand():
+    f = torch.tensor([0.3, -1.0, 2.0, 0.5]).double()
+    number = len(f)
+    whole = f.logsumexp(0) - math.log(number)
+    left_out = [torch.cat([f[:i], f[i + 1 :]]).logsumexp(0) for i in range(number)]
+    less = torch.stack(left_out).mean() - math.log(number - 1)
+    found = LogPartition.of(f)
+    assert found.lower == pytest.approx(whole.item())
+    assert found.upper == pytest.approx(((2 * number - 1) * whole - 2 * (number - 1) * less).item())
+
+
+def test_the_interval_of_the_gain_has_both_errors(model):
+    log_q, f = model
+    real, lengths = drawn(log_q, 4000), torch.full((4000,), LENGTH)
+    few, many = (
+        figures(-log_q[real], lengths, f[real], f[fake])
+        for fake in (drawn(log_q, 40), drawn(log_q, 100_000))
+    )
+    over_texts = 1.96 * f[real].std().item() / math.sqrt(4000) / LENGTH
+    assert many["residual_gain_ci"] == pytest.approx(over_texts, rel=0.1)
+    over_samples = 1.96 * few["log_z_error"] / LENGTH
+    assert few["residual_gain_ci"] == pytest.approx(math.hypot(over_texts, over_samples), rel=0.05)
+    assert few["residual_gain_ci"] > 3 * many["residual_gain_ci"]
+
+
 def test_the_error_of_log_z_is_its_spread(model):
     log_q, f = model
     found = [LogPartition.of(row) for row in f[drawn(log_q, 500, 400)]]

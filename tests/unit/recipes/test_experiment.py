@@ -154,6 +154,11 @@ def test_samples_made_elsewhere_at_several_temperatures(write):
         {"samples": str(folder / "t0.70.txt"), "temperature": 0.7, "top_p": 1.0},
         {"samples": str(folder / "t1.00.txt"), "temperature": 1.0, "top_p": 1.0},
     ]
+    for name in ("t0.8.txt", "T0.80.txt", "t0.00.txt", "t-1.00.txt", "p1.00.txt"):
+        (folder / name).write_text("a text\n" * 40)
+        with pytest.raises(UsageError, match=f"{name} names no temperature above 0"):
+            read(path, [])
+        (folder / name).unlink()
     (folder / "t0.70.txt").write_text("one line\n")
     with pytest.raises(UsageError, match=r"systems.mine: .*/t0.70.txt has 1 lines, and sample.num"):
         read(path, [])
