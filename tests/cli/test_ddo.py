@@ -141,7 +141,10 @@ def test_samples_are_as_long_as_lines_and_no_longer_than_the_model_reads(corpus)
     )  # fmt: skip
     for kind in ("bin", "idx"):
         shutil.copy(corpus / f"one/valid.{kind}", corpus / f"short/valid.{kind}")
-    short = ("short", *DDO[1:], *cut, 4, "--save-dir", "new", "--valid-subset", "train,valid")
+    short = (
+        "short", *DDO[1:], "--max-update", 1, "--save-dir", "new", "--max-sample-length", 4,
+        "--valid-subset", "train,valid",
+    )  # fmt: skip
     done = run("fairseq-train", *short, folder=corpus)
     assert done.stdout.count("are longer than --max-sample-length 4") == 1
     done = run("fairseq-train", *DDO, *cut, 100, "--save-dir", "x", folder=corpus, expect=1)
