@@ -29,6 +29,7 @@ from fairseq_genext.patches import (  # noqa: F401
     processes,
     prompts,
     python_interface,
+    reading_ahead,
     residual,
     resuming,
     saving,
