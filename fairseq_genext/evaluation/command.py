@@ -41,6 +41,24 @@ def parser(name: str, doc: str) -> argparse.ArgumentParser:
     )
 
 
+def add_resampling_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags by which a GAN's discriminator chooses; see ``errors.require_resampling``."""
+    parser.add_argument(
+        "--resample",
+        type=int,
+        default=1,
+        metavar="N",
+        help="candidates a text, of which the discriminator of a GAN's checkpoint chooses one",
+    )
+    parser.add_argument(
+        "--resample-weight",
+        type=float,
+        default=1.0,
+        metavar="W",
+        help="factor on its logit: greater, and it chooses more strictly",
+    )
+
+
 def write_json(path: str | Path, **entries) -> None:
     """Writes a JSON file whole; of most commands it has ``settings`` and ``points``."""
     write_whole(path, json.dumps(entries, indent=1) + "\n")

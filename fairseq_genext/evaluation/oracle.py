@@ -13,7 +13,8 @@ https://arxiv.org/abs/1811.02549, section 5), so that neither counts alone:
   better. It does not see what else the generator writes.
 
 The temperature divides the logits, when sampling and when reading held-out text. For a generator
-with noise NLL_test is that of one draw of noise, an upper bound in expectation.
+with noise NLL_test is that of one draw of noise, an upper bound in expectation. With --resample it
+is that of the residual energy-based model (``gan.residual``), with its logit by --resample-weight.
 """
 
 from pathlib import Path
@@ -103,21 +104,7 @@ def main() -> None:
     parser.add_argument("--temperatures", nargs="+", type=float, default=[1.0])
     parser.add_argument("--num-samples", type=int, default=10000)
     parser.add_argument("--split", default="test", help="held-out split (default: test)")
-    parser.add_argument(
-        "--resample",
-        type=int,
-        default=1,
-        metavar="N",
-        help="candidates a text, of which the discriminator of a GAN's checkpoint chooses one; "
-        "NLL_test is then that of the residual energy-based model",
-    )
-    parser.add_argument(
-        "--resample-weight",
-        type=float,
-        default=1.0,
-        metavar="W",
-        help="factor on its logit, in both figures",
-    )
+    command.add_resampling_flags(parser)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args()

@@ -120,20 +120,7 @@ def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=250)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sentencepiece-model", help="joins the model's pieces to words")
-    parser.add_argument(
-        "--resample",
-        type=int,
-        default=1,
-        metavar="N",
-        help="candidates a text, of which the discriminator of a GAN's checkpoint chooses one",
-    )
-    parser.add_argument(
-        "--resample-weight",
-        type=float,
-        default=1.0,
-        metavar="W",
-        help="factor on its logit: greater, and it chooses more strictly",
-    )
+    command.add_resampling_flags(parser)
 
 
 def read_sampling_flags(args: argparse.Namespace) -> tuple[Sampling, dict[str, tuple]]:
