@@ -46,7 +46,7 @@ class GANTask(Turns, UnconditionalGenerationTask):
         one length and generated ones of any, and learn the length of the batch.
         """
         super().load_dataset(split, **kwargs)
-        if split == "train" and self.args.num_samples == 0:
+        if split == self.training_split and self.args.num_samples == 0:
             dataset = self.datasets[split]
             with data_utils.numpy_seed(self.args.seed):
                 order = np.random.permutation(len(dataset))

@@ -85,8 +85,8 @@ class GANImageTask(FairseqTask):
             raise UsageError("--task gan_image needs --criterion adversarial_image")
         return criterion
 
-    def load_dataset(self, split: str, **kwargs) -> None:
-        """Loads a split; training draws a new order every epoch."""
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
+        """Loads a split; training, for which fairseq asks to combine, has a new order an epoch."""
         if self.cfg.data is None:
             raise UsageError("--task gan_image needs a folder of images as its first argument")
         pixels = read_split(self.cfg.data, split).pixels
@@ -97,7 +97,7 @@ class GANImageTask(FairseqTask):
                 f"{self.image_shape[0]} x {self.image_shape[1]}: give --image-height {height} "
                 f"--image-width {width}"
             )
-        self.datasets[split] = ImageDataset(pixels, split == "train", self.cfg.seed)
+        self.datasets[split] = ImageDataset(pixels, combine, self.cfg.seed)
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
         """One batch of the player whose turn it is."""

@@ -65,6 +65,7 @@ class ValidationSamples(RepeatableValidation):
     """
 
     against_collapse = "a smaller --lr"
+    training_split = "train"
 
     def __init__(self, cfg, *args, **kwargs) -> None:
         super().__init__(cfg, *args, **kwargs)
@@ -107,10 +108,11 @@ class ValidationSamples(RepeatableValidation):
                 "most; make it smaller, or --max-target-positions larger"
             )
 
-    def load_dataset(self, split: str, *args, **kwargs) -> None:
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         """Loads a split."""
-        super().load_dataset(split, *args, **kwargs)
-        self.loaded = split  # fairseq loads the one to train on last
+        if combine:  # all files of it, which fairseq asks for where it trains
+            self.training_split = split
+        super().load_dataset(split, epoch=epoch, combine=combine, **kwargs)
 
     def target_sizes(self, dataset) -> np.ndarray:
         """Lengths, in tokens, of the texts of a data set."""
@@ -122,7 +124,7 @@ class ValidationSamples(RepeatableValidation):
         Args:
             longest: tokens that the model reads at most; fairseq leaves out longer lines.
         """
-        sizes = self.target_sizes(self.datasets[self.loaded])
+        sizes = self.target_sizes(self.datasets[self.training_split])
         sizes = sizes[sizes <= longest]
         long = (sizes > self.length.maximum).mean() if len(sizes) else 0.0
         if long <= LONG or self.length.fixed or self._long_lines_told:
@@ -187,8 +189,9 @@ class ValidationSamples(RepeatableValidation):
         return [[token for token in row if token not in special] for row in batch.tolist()]
 
     def validation_splits(self) -> tuple[str, ...]:
-        """Names of the validation splits loaded so far; ``train`` where nothing else is."""
-        return tuple(name for name in self.datasets if name != "train") or tuple(self.datasets)
+        """Names of the splits loaded so far but the one to train on; that one if it is alone."""
+        others = tuple(name for name in self.datasets if name != self.training_split)
+        return others or tuple(self.datasets)
 
     def _validation_references(self) -> ReferenceIndex:
         # The sentences of every validation split, counted once.

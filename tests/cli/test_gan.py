@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,22 @@ def test_resume_at_any_update_is_exact(corpus, steps):
         run("fairseq-train", *TRAIN, "--max-update", stop, "--save-dir", "resumed", folder=corpus)
         resumed = torch.load(corpus / "resumed" / "checkpoint_last.pt", weights_only=True)
         assert equal(states(resumed), states(steps[stop - 1])), stop
+
+
+def test_training_text_may_have_another_name(corpus, tmp_path):
+    """With --train-subset it is mixed likewise, and is no reference of validation's samples."""
+    shutil.copytree(corpus / "lm", tmp_path / "lm")
+    found = {}
+    for name in ("train", "other"):
+        flags = ["--train-subset", name, "--max-update", 4, "--log-format", "json"]
+        logged = run("fairseq-train", *TRAIN, *flags, "--save-dir", name, folder=tmp_path)
+        figures = re.findall(r'"valid_sample_\w+": "[^"]+"', logged.stdout + logged.stderr)
+        last = torch.load(tmp_path / name / "checkpoint_last.pt", weights_only=True)
+        found[name] = states(last), figures
+        for path in sorted((tmp_path / "lm").glob("train.*")):
+            path.rename(path.with_name(path.name.replace("train", "other")))
+    assert equal(found["train"][0], found["other"][0])
+    assert found["train"][1] == found["other"][1] != []
 
 
 def test_log_names_each_phase(corpus, steps):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,17 @@ def test_resume_is_exact(folder, steps):
         assert states[0].keys() == states[1].keys()
         for index, state in states[0].items():
             assert all(torch.equal(value, states[1][index][name]) for name, value in state.items())
+
+
+def test_training_images_may_have_another_name(folder, steps, tmp_path):
+    """With --train-subset they come in the same order."""
+    shutil.copytree(folder / "images", tmp_path / "images")
+    for path in sorted((tmp_path / "images").glob("train*")):
+        path.rename(path.with_name(path.name.replace("train", "other")))
+    flags = ("--max-update", UPDATES, "--train-subset", "other", "--save-dir", "other")
+    run("fairseq-train", *TRAIN, *flags, folder=tmp_path)
+    last = torch.load(tmp_path / "other" / "checkpoint_last.pt", weights_only=True)
+    assert not differing(last, steps[-1])
 
 
 def test_resume_with_another_loss_is_exact(folder):
