@@ -3,6 +3,7 @@
 import inspect
 import os
 from contextlib import contextmanager
+from numbers import Integral, Real
 
 from fairseq import hub_utils
 from fairseq.hub_utils import GeneratorHubInterface
@@ -10,6 +11,9 @@ from fairseq.models import FairseqEncoderDecoderModel
 
 from fairseq_genext.errors import UsageError, some
 from fairseq_genext.patches.patch import patch
+
+# What may stand for a value of a type, numbers of numpy among them.
+KINDS = {bool: Integral, int: Integral, float: Real, str: str}
 
 
 @patch(GeneratorHubInterface, "binarize")
@@ -45,15 +49,22 @@ def score_without_source(score, self, *args, **kwargs):
 def require_known_flags(generate, self, *args, **kwargs):
     """A flag that does not exist, as one that is spelt otherwise, changes nothing in fairseq.
 
+    Nor is a value of another kind than on the command line refused there, but ends in a traceback.
     A task's flags of generation are those that it lists as ``GENERATION``.
 
     Raises:
         UsageError: in its place.
     """
     of_task = kwargs.keys() & getattr(self.task, "GENERATION", ())
-    known = {*self.cfg.generation, *inspect.signature(generate).parameters, *of_task}
-    if unknown := sorted(kwargs.keys() - known):
+    flags = {**self.cfg.generation, **getattr(self.task, "GENERATION", {})}
+    signature = inspect.signature(generate)
+    if unknown := sorted(kwargs.keys() - flags.keys() - set(signature.parameters)):
         raise UsageError(f"generation has no flag {some(unknown)}: see fairseq-generate --help")
+    given = {**signature.bind(self, *args, **kwargs).arguments, **kwargs}
+    for name in given.keys() & flags.keys():
+        kind = type(flags[name])
+        if not isinstance(given[name], KINDS.get(kind, object)):
+            raise UsageError(f"{name} is {given[name]!r}; it must be of type {kind.__name__}")
     with flags_of(self.task, **{name: kwargs.pop(name) for name in of_task}):
         return generate(self, *args, **kwargs)
 

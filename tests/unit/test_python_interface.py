@@ -4,6 +4,7 @@ import contextlib
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from architectures import write_images
@@ -114,6 +115,26 @@ def test_flags_by_name(names):
     assert drawn[0] == drawn[2] != drawn[1] and drawn[3] == f"the king {drawn[0]}"
     with pytest.raises(UsageError, match="generation has no flag sampling_top_p: see"):
         gpt.sample(["the king"], sampling_top_p=0.9)
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"resample": 2.5}, "resample is 2.5; it must be of type int"),
+        ({"beam": 2.5}, "beam is 2.5; it must be of type int"),
+        ({"max_len_b": "20"}, "max_len_b is '20'; it must be of type int"),
+        ({"temperature": None}, "temperature is None; it must be of type float"),
+        ({"sampling": "yes"}, "sampling is 'yes'; it must be of type bool"),
+    ],
+)
+def test_values_of_another_kind(names, flags, says):
+    with pytest.raises(UsageError, match=says):
+        names["gan"].sample(["the king"], **{"sampling": True, **flags})
+
+
+def test_whole_numbers_are_fractions_too(names):
+    flags = {"sampling": 1, "temperature": 1, "max_len_b": np.int64(5)}
+    assert names["gpt"].sample(["the king"], **flags)
 
 
 def test_what_a_model_cannot_do_is_one_line(names):
