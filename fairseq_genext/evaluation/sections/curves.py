@@ -25,7 +25,7 @@ GAPS = {
     "reverse_lm_score": "reverse_lm_gap",
 }  # fmt: skip
 COLUMNS = columns(
-    "GAN", "curve", "seeds", "gap", "verdict", "mean_gap", "frechet_gap", "lm_gap",
+    "system", "curve", "seeds", "gap", "verdict", "mean_gap", "frechet_gap", "lm_gap",
     "reverse_lm_gap",
     curve="temperature curve of", gap="BLEU-3 less the curve's",
     mean_gap="the same over its own temperatures",
@@ -44,7 +44,8 @@ EXPLANATION_OF_GAPS = (
     "and likewise the Fréchet distance and language-model scores, where less is better. Over its "
     "own temperatures: the mean of such differences of BLEU-3 at all of the GAN's temperatures "
     "whose Self-BLEU-3 the curve has. The curve is interpolated between its temperatures, seed by "
-    "seed, and not continued beyond them."
+    "seed, and not continued beyond them. Held-out text shows how much there is to gain: a model "
+    "that equals the data lies where it does."
 )
 
 
@@ -94,22 +95,38 @@ def curve_gaps(results: Results, systems: list[System]) -> list[dict]:
     rows = []
     gans, others = ([s for s in systems if s.family == f] for f in ("gan", "likelihood"))
     for gan, other in product(gans, others):
-        found: dict[str, list[float]] = {figure: [] for figure in GAPS}
-        means = []
-        for seed in (seed for seed in gan.seeds if seed in other.seeds):
-            point, curve = results.at_temperature_1(gan.name, seed), results.points[other.name]
-            for figure, at_temperature_1 in found.items():
-                at_temperature_1 += differences([point], curve[seed], figure)
-            if along := differences(results.points[gan.name][seed], curve[seed], "bleu_3"):
-                means.append(statistics.fmean(along))
-        gaps = found["bleu_3"]
-        sign = sign_of_mean(gaps) if gaps else None
-        verdict = SIDES[sign] + one_seed(gaps) if gaps else "outside the curve"
-        row = {"system": gan.name, "curve": other.name, "sign": sign, "verdict": verdict}
-        rows.append(
-            row | {"mean_gap": means} | {gap: found[figure] for figure, gap in GAPS.items()}
-        )
+        curves, seeds = results.points[other.name], [s for s in gan.seeds if s in other.seeds]
+        plain = {seed: results.at_temperature_1(gan.name, seed) for seed in seeds}
+        along = [
+            differences(results.points[gan.name][seed], curves[seed], "bleu_3") for seed in seeds
+        ]
+        means = [statistics.fmean(found) for found in along if found]
+        rows.append(gaps_of(gan.name, plain, other.name, curves) | {"mean_gap": means})
     return rows
+
+
+def held_out_gaps(results: Results, systems: list[System]) -> list[dict]:
+    """Held-out text against every such curve, as ``curve_gaps``: what there is to gain."""
+    if (point := results.held_out_point()) is None:
+        return []
+    point = point | {"top_p": 1}  # it was drawn from no model
+    others = [system for system in systems if system.family == "likelihood"]
+    return [
+        gaps_of(HELD_OUT, dict.fromkeys(other.seeds, point), other.name, results.points[other.name])
+        for other in others
+    ]
+
+
+def gaps_of(name: str, points: dict[int, dict], curve: str, curves: dict[int, list[dict]]) -> dict:
+    """One system's point of each seed against the curve of the same seed."""
+    found = {
+        gap: [d for seed in points for d in differences([points[seed]], curves[seed], figure)]
+        for figure, gap in GAPS.items()
+    }
+    gaps = found["gap"]
+    sign = sign_of_mean(gaps) if gaps else None
+    verdict = SIDES[sign] + one_seed(gaps) if gaps else "outside the curve"
+    return {"system": name, "curve": curve, "sign": sign, "verdict": verdict} | found
 
 
 def mean_curves(results: Results, systems: list[System]) -> pd.DataFrame:
@@ -154,6 +171,7 @@ def build(results: Results, folder: Path) -> page.Section:
     """The section."""
     systems = results.of_kind("sentences", "curves")
     curves, gaps = mean_curves(results, systems), curve_gaps(results, systems)
+    real = held_out_gaps(results, systems)
     labelled = curves.assign(system=curves["system"].map(results.label))
     held_out = results.held_out_point()
     captions = {}
@@ -166,17 +184,21 @@ def build(results: Results, folder: Path) -> page.Section:
         said.append("Held-out text has fewer lines than systems have samples, and no star.")
     blocks = [page.Pictures(captions), page.Paragraph(" ".join(said))]
     rows = [
-        row | {"GAN": results.label(row["system"]), "curve": results.label(row["curve"])}
+        row | {"system": results.label(row["system"]), "curve": results.label(row["curve"])}
         | {"seeds": str(len(row["gap"]))}
         | {
-            gap: spread(row[gap], signed=True) if row[gap] else None
+            gap: spread(row[gap], signed=True) if row.get(gap) else None
             for gap in (*GAPS.values(), "mean_gap")
         }
-        for row in gaps
+        for row in gaps + real
     ]  # fmt: skip
     if rows:
         table = page.Table(format_table(rows, COLUMNS), words=True)
         blocks += [table, page.Paragraph(EXPLANATION_OF_GAPS)]
-    figures = {"gaps": gaps, "curves": json.loads(curves.to_json(orient="records"))}
+    figures = {
+        "gaps": gaps,
+        "held_out_gaps": real,
+        "curves": json.loads(curves.to_json(orient="records")),
+    }
     title = "The same systems at other temperatures"
     return page.Section(title, blocks, figures, finding(results, gaps))

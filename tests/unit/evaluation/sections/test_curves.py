@@ -94,6 +94,24 @@ def test_one_seed_is_said_to_be_one(tmp_path):
     assert "above: good (+" in told and "one seed alone" in told and "not reached: same" in told
 
 
+def test_held_out_text_against_the_curves(tmp_path):
+    """Its place is the same for every seed, the curves are not."""
+    experiments.comparison(tmp_path)
+
+    def put(content):
+        content["points"][0] |= {"bleu_3": 0.45, "self_bleu_3": 0.43}
+
+    experiments.change_json(tmp_path / "measured/held_out.json", put)
+    results = Results(tmp_path)
+    systems = list(results.systems.values())
+    found = {row["curve"]: row for row in curves.held_out_gaps(results, systems)}
+    places = [(0.40, 0.40), (0.42, 0.41), (0.41, 0.42)]  # as above
+    assert found["gpt"]["gap"] == pytest.approx([0.45 - at - (0.43 - s) / 2 for at, s in places])
+    assert found["gpt"]["verdict"] == "above"
+    table = curves.build(results, tmp_path).blocks[2].frame
+    assert list(table["system"])[-2:] == ["held-out text"] * 2
+
+
 @pytest.mark.parametrize(("lines", "told"), [(100, False), (99, True)])
 def test_a_star_of_fewer_lines_would_be_too_far_left(lines, told, tmp_path, monkeypatch):
     experiments.comparison(tmp_path, seeds=[1])
