@@ -2,6 +2,9 @@
 
 import math
 
+# Beyond these, logits that are divided or multiplied leave the range of float32.
+COLDEST, STRICTEST = 1e-6, 1e6
+
 
 class UsageError(SystemExit):
     """A wrong flag, a missing file, data that does not fit a checkpoint.
@@ -54,18 +57,24 @@ def require_least(cfg, least: int, *names: str) -> None:
             raise UsageError(f"{flag(name)} is {getattr(cfg, name)}; it must be at least {least}")
 
 
-def require_temperatures(temperatures: list[float]) -> None:
-    """Raises UsageError unless logits can be divided by every one of ``--temperatures``."""
-    for temperature in temperatures:
-        if not 0 < temperature < math.inf:
+def require_temperature(cfg, name: str) -> None:
+    """Raises UsageError unless logits can be divided by ``cfg.name``, or by all in that list."""
+    given = getattr(cfg, name)
+    for temperature in given if isinstance(given, list) else [given]:
+        if not COLDEST <= temperature < math.inf:
             raise UsageError(
-                f"--temperatures has {temperature}; each must be greater than 0, and finite"
+                f"{flag(name)} is {temperature}; it must be at least {COLDEST:g}, and finite"
             )
 
 
 def require_resampling(cfg) -> None:
     """Raises UsageError unless ``--resample`` and ``--resample-weight`` are in range."""
     require_positive(cfg, "resample", "resample_weight")
+    if cfg.resample_weight > STRICTEST:
+        raise UsageError(
+            f"--resample-weight is {cfg.resample_weight}; it must be at most {STRICTEST:g}, which "
+            "keeps the candidate with the highest logit"
+        )
     if cfg.resample == 1 and cfg.resample_weight != 1:
         raise UsageError(
             f"--resample-weight {cfg.resample_weight} needs candidates to choose from: add "

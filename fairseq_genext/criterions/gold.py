@@ -9,11 +9,11 @@ token alone, at least u; here it is that of the model as it is, where the paper'
 old. The reward r comes from a frozen model p_MLE that was trained by likelihood:
 
     s (GOLD-s):   r_t = max(c, p_MLE(y_t | y_<t, x)),           Q a sum of probabilities
-    p (GOLD-p):   r_t = max(c, log p_MLE(y_t | y_<t, x) - b),   Q the log of a product, less K b
+    p (GOLD-p):   r_t = max(c, log p_MLE(y_t | y_<t, x) - b),   Q the log of a product, less (K+1) b
     delta:        Q_t = 1, that of a whole demonstration
 
-c, K and b are those of the paper's public code. Text gets better and likelihood worse: choose
-checkpoints by --eval-bleu.
+c, K and b are those of the paper's public code; behind a text's end r is 0. Text gets better and
+likelihood worse: choose checkpoints by --eval-bleu.
 """
 
 import math

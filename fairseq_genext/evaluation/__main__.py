@@ -81,8 +81,8 @@ def parse_arguments() -> argparse.Namespace:
                 f"{flag(name)} names {len(given)} checkpoints for {len(args.samples)} files of "
                 "samples"
             )
-    if args.checkpoints and not args.data:
-        raise UsageError("--checkpoints need --data, their binarised folder")
+    if bool(args.checkpoints) != bool(args.data):
+        raise UsageError("--checkpoints and --data, their binarised folder, need each other")
     if args.partition_samples is not None:
         require_least(args, 2, "partition_samples")
         if not args.checkpoints:
@@ -108,9 +108,13 @@ def read_columns(paths: list[str], metrics: TextMetrics) -> dict[str, list[list[
     return columns
 
 
-def likelihood(checkpoint: str, args: argparse.Namespace) -> dict[str, float]:
-    """Held-out perplexity of a checkpoint, and with its discriminator, if it has one of texts."""
-    from fairseq_genext.evaluation.checkpoints import load_model, require_checkpoint
+def likelihoods(args: argparse.Namespace) -> list[dict[str, float]]:
+    """Held-out perplexity of each checkpoint, and with its discriminator, if it has one of texts.
+
+    Raises:
+        UsageError: one has none, or no discriminator needs ``--partition-samples``.
+    """
+    from fairseq_genext.evaluation.checkpoints import load_language_model, require_checkpoint
     from fairseq_genext.evaluation.residual import (
         SAMPLES_FOR_Z,
         keeps_discriminator,
@@ -119,14 +123,25 @@ def likelihood(checkpoint: str, args: argparse.Namespace) -> dict[str, float]:
     )
     from fairseq_genext.evaluation.sample import held_out_perplexity
 
-    require_checkpoint(checkpoint)
-    model, task = load_model(checkpoint, args.data)
-    if not keeps_discriminator(model):
-        return {"perplexity": held_out_perplexity(model, task, args.split, args.seed)}
-    require_residual(model, task)
-    number = args.partition_samples or SAMPLES_FOR_Z
-    found = residual_likelihood(model, task, args.split, number, args.seed)
-    return {"perplexity": math.exp(found["generator_nll"])} | found
+    loaded = []
+    for checkpoint in args.checkpoints:
+        require_checkpoint(checkpoint)
+        model, task = load_language_model(checkpoint, args.data)
+        if kept := keeps_discriminator(model):
+            require_residual(model, task, "--checkpoints")
+        loaded.append((model, task, kept))
+    if args.partition_samples and not any(kept for *_, kept in loaded):
+        raise UsageError("--partition-samples: no checkpoint keeps a discriminator of whole texts")
+    found = []
+    for model, task, kept in loaded:
+        if kept:
+            number = args.partition_samples or SAMPLES_FOR_Z
+            figures = residual_likelihood(model, task, args.split, number, args.seed)
+            found.append({"perplexity": math.exp(figures["generator_nll"])} | figures)
+        else:
+            perplexity = held_out_perplexity(model, task, args.split, args.seed)
+            found.append({"perplexity": perplexity})
+    return found
 
 
 def markdown(figures: dict[str, dict]) -> str:
@@ -177,6 +192,8 @@ def main() -> None:
         return ScoringLM(checkpoint, args.scorer_data, args.pieces) if checkpoint else None
 
     scorer = scoring(args.scorer)
+    # First, as it may be refused; the other figures take longer.
+    of_checkpoints = likelihoods(args) if args.checkpoints else [{}] * len(columns)
     figures: dict[str, dict] = {}
     reverse = args.reverse_scorers or [None] * len(columns)
     for (name, samples), path, checkpoint in zip(
@@ -188,8 +205,8 @@ def main() -> None:
             # At blanks, whatever cuts the text for the other figures.
             texts = read_tokens(path)[: args.limit], read_tokens(args.references)
             figures[name] |= lm_scores(*texts, scorer, scoring(checkpoint))
-    for name, checkpoint in zip(columns, args.checkpoints or (), strict=False):
-        figures[name] |= likelihood(checkpoint, args)
+    for name, found in zip(columns, of_checkpoints, strict=True):
+        figures[name] |= found
     settings = {
         "references": args.references,
         "num_references": len(metrics.references),

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from fairseq import checkpoint_utils, utils
 from fairseq.models import MODEL_REGISTRY
+from fairseq.tasks.language_modeling import LanguageModelingTask
 from torch import Tensor, nn
 
 from fairseq_genext import plugin  # noqa: F401  as a command of its own nothing has yet
@@ -73,6 +74,23 @@ def load_model(
     if only is not None and not isinstance(model, MODEL_REGISTRY[only]):
         raise UsageError(f"{path} holds a {type(model).__name__}; only {only} will do")
     return model.eval(), task
+
+
+def load_language_model(path: str, data: str, cpu: bool = False, **kwargs) -> tuple:
+    """As ``load_model``, of a language model or GAN over texts alone, on the GPU if there is one.
+
+    Args:
+        cpu: whether it stays on the CPU.
+
+    Raises:
+        UsageError: it is of pairs of texts, or of images.
+    """
+    model, task = load_model(path, data, **kwargs)
+    if not isinstance(task, LanguageModelingTask):
+        raise UsageError(
+            f"{path} holds a {type(model).__name__}; name a language model or a GAN of texts"
+        )
+    return model.to("cuda" if torch.cuda.is_available() and not cpu else "cpu"), task
 
 
 def held_out_batches(model: nn.Module, task, split: str) -> Iterator[dict]:

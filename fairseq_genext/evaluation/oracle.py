@@ -25,14 +25,14 @@ from torch import Tensor
 from fairseq_genext.data.oracle import OracleLSTM
 from fairseq_genext.errors import (
     UsageError,
-    require_positive,
+    require_least,
     require_resampling,
-    require_temperatures,
+    require_temperature,
 )
 from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.checkpoints import (
     FixedLengthGenerator,
-    load_model,
+    load_language_model,
     require_checkpoint,
 )
 from fairseq_genext.evaluation.metrics.bootstrap import half_width
@@ -108,15 +108,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args()
-    require_temperatures(args.temperatures)
-    require_positive(args, "num_samples")
+    require_temperature(args, "temperatures")
+    require_least(args, 2, "num_samples")  # which an interval needs
     require_resampling(args)
     require_checkpoint(args.checkpoint)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model, task = load_model(args.checkpoint, args.data)
+    model, task = load_language_model(args.checkpoint, args.data)
+    device = next(model.parameters()).device
     oracle = OracleLSTM.load(args.oracle, task.target_dictionary).to(device)
     held_out = read_held_out(task, args.split).to(device)
-    generator = FixedLengthGenerator(model.to(device).decoder, held_out.size(1))
+    generator = FixedLengthGenerator(model.decoder, held_out.size(1))
     if args.resample > 1:
         try:
             generator = ResampledFixedLength(

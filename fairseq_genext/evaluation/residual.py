@@ -77,7 +77,6 @@ def residual_likelihood(
         UsageError: there are fewer texts.
     """
     utils.set_torch_seed(seed)
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
     discriminator, pad = model.discriminator, task.dictionary.pad()
 
     def score(tokens: Tensor) -> Tensor:

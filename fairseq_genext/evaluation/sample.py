@@ -26,12 +26,12 @@ from fairseq_genext.errors import (
     require_least,
     require_positive,
     require_resampling,
-    require_temperatures,
+    require_temperature,
 )
 from fairseq_genext.evaluation import command
 from fairseq_genext.evaluation.checkpoints import (
     held_out_batches,
-    load_model,
+    load_language_model,
     require_checkpoint,
 )
 from fairseq_genext.evaluation.generation import Generated, generate
@@ -105,8 +105,8 @@ def held_out_perplexity(model: nn.Module, task, split: str, seed: int) -> float:
     expectation.
     """
     utils.set_torch_seed(seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    batches = held_out_batches(model.to(device), task, split)
+    batches = held_out_batches(model, task, split)
+    device = next(model.parameters()).device
     return float(eval_lm([model], task.dictionary, batches, device=device)["perplexity"])
 
 
@@ -135,7 +135,7 @@ def read_sampling_flags(args: argparse.Namespace) -> tuple[Sampling, dict[str, t
         raise UsageError(f"--num-samples is {args.num_samples}; it must be 2 or greater")
     if args.sentencepiece_model:
         pieces.load(args.sentencepiece_model)  # or fairseq would end in a traceback
-    require_temperatures(args.temperatures)
+    require_temperature(args, "temperatures")
     for top_p in args.top_p:
         if not 0 < top_p < 1:
             raise UsageError(f"--top-p has {top_p}; each must lie between 0 and 1")
@@ -193,7 +193,7 @@ def main() -> None:
     model = task = None
     if measured:
         utils.set_torch_seed(args.seed)  # of fresh weights
-        model, task = load_model(args.checkpoint, args.data, args.untrained)
+        model, task = load_language_model(args.checkpoint, args.data, untrained=args.untrained)
     if args.partition_samples:
         require_least(args, 2, "partition_samples")
         if not measured:
@@ -202,14 +202,20 @@ def main() -> None:
                 "--temperatures, or leave the flag out"
             )
         require_residual(model, task)
+    # Before anything is written, as the held-out text may not be as the model needs it.
+    likelihood = {}
+    if measured:
+        likelihood["perplexity"] = held_out_perplexity(model, task, "test", args.seed)
+        if args.partition_samples:
+            likelihood |= residual_likelihood(
+                model, task, "test", args.partition_samples, args.seed
+            )
     sampled = []
     for name, (temperature, top_p) in points.items():
         path = args.output / f"{name}.txt"
         point = sample_point(sampling, args.checkpoint, temperature, top_p, path, args.untrained)
         if (temperature, top_p) == (1, 1):
-            point["perplexity"] = held_out_perplexity(model, task, "test", args.seed)
-            if args.partition_samples:
-                point |= residual_likelihood(model, task, "test", args.partition_samples, args.seed)
+            point |= likelihood
         sampled.append(point)
         print(f"{path}: {args.num_samples} samples in {point['seconds']:.1f} s", flush=True)
     write_whole(f"{args.output}.json", json.dumps({"points": sampled}, indent=1) + "\n")

@@ -24,7 +24,7 @@ import pandas as pd
 from fairseq_genext import plugin  # noqa: F401  before fairseq, which then starts in half the time
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import command
-from fairseq_genext.evaluation.checkpoints import load_model, named_checkpoints
+from fairseq_genext.evaluation.checkpoints import load_language_model, named_checkpoints
 from fairseq_genext.evaluation.metrics.text_metrics import TextMetrics, add_text_flags
 from fairseq_genext.evaluation.quality_diversity import quality_diversity_curves
 from fairseq_genext.evaluation.residual import keeps_discriminator, require_residual
@@ -57,6 +57,8 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     args = parser.parse_args()
+    if args.output.exists() and not args.output.is_dir():
+        raise UsageError(f"--output {args.output} is a file; name a folder")
     args.checkpoints = named_checkpoints(args.checkpoints)
     args.sampling, args.points = read_sampling_flags(args)
     args.candidates = {
@@ -77,7 +79,7 @@ def resampled(checkpoint: str, data: str) -> bool:
     Raises:
         UsageError: its texts have no end.
     """
-    model, task = load_model(checkpoint, data)
+    model, task = load_language_model(checkpoint, data)
     if not keeps_discriminator(model):
         return False
     require_residual(model, task, "--resample")

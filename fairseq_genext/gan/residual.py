@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from fairseq_genext.gan.discriminators.discriminator import Discriminator
+
 ONE_LENGTH = (  # why a discriminator chooses among no texts but an oracle's
     "the discriminator has read texts of one length without an end; use "
     "python -m fairseq_genext.evaluation.oracle --resample N"
@@ -116,6 +118,8 @@ def scorer_of(model: nn.Module) -> nn.Module:
     discriminator = getattr(model, "discriminator", None)
     if discriminator is None:
         raise ValueError(f"the checkpoint holds a {type(model).__name__}, without a discriminator")
+    if not isinstance(discriminator, Discriminator):
+        raise ValueError("the discriminator reads images, not texts")
     if hasattr(model, "encoder"):
         raise ValueError("the discriminator scores pairs of source and target, not texts")
     if discriminator.per_token:

@@ -23,6 +23,7 @@ from fairseq_genext.errors import (
     require_choice,
     require_positive,
     require_probability,
+    require_temperature,
 )
 from fairseq_genext.gan.checkpoint import load_weights
 from fairseq_genext.gan.discriminators import DISCRIMINATORS
@@ -201,7 +202,7 @@ def check(cfg: GANConfig) -> None:
             f"--noise-input {cfg.noise_input} does not go with --generator {cfg.generator}; choose "
             f"one of {', '.join(admitted)}"
         )
-    require_positive(cfg, "generator_temperature")
+    require_temperature(cfg, "generator_temperature")
     if cfg.noise_input != "none":
         require_positive(cfg, "noise_dim")
     require_probability(cfg, "generator_dropout", "discriminator_dropout")

@@ -91,11 +91,19 @@ def check_settings(cfg: DictConfig) -> None:
 
 
 def check_training(cfg: DictConfig) -> None:
-    """Raises UsageError if training asks for a device that is missing, or a number is too large."""
+    """Checks what fairseq-train is told of devices, averages and processes.
+
+    Raises:
+        UsageError: a device is missing, a number is too large, or flags do not go together.
+    """
     if cfg.common.fp16 and not torch.cuda.is_available():
         raise UsageError("--fp16 needs a GPU; a CPU trains with --bf16, or without either")
     if cfg.ema.ema_decay > 1:
         raise UsageError(f"--ema-decay is {cfg.ema.ema_decay}; it must be at most 1")
+    if cfg.optimization.sentence_avg and not hasattr(cfg.criterion, "sentence_avg"):
+        raise UsageError(
+            f"--sentence-avg: --criterion {cfg.criterion._name} has its own mean; leave it out"
+        )
     processes = cfg.distributed_training
     if (
         cfg.ema.store_ema

@@ -6,7 +6,7 @@ import math
 from fairseq import search, utils
 from fairseq.tasks import FairseqTask
 
-from fairseq_genext.errors import UsageError, flag, reason
+from fairseq_genext.errors import COLDEST, UsageError, flag, reason
 from fairseq_genext.patches.patch import patch
 
 logger = logging.getLogger(__name__)
@@ -31,10 +31,10 @@ def check_generation(cfg) -> None:
     for name in ("max_len_a", "max_len_b", "prefix_size", "no_repeat_ngram_size", "min_len"):
         if not 0 <= getattr(cfg, name) < math.inf:
             raise UsageError(f"{flag(name)} is {getattr(cfg, name)}; it must be 0 or greater")
-    if not 0 < cfg.temperature < math.inf:
+    if not COLDEST <= cfg.temperature < math.inf:
         raise UsageError(
-            f"--temperature is {cfg.temperature}; it must be greater than 0. For the most probable "
-            "words leave out --sampling and give --beam 1"
+            f"--temperature is {cfg.temperature}; it must be at least {COLDEST:g}, and finite. For "
+            "the most probable words leave out --sampling and give --beam 1"
         )
     if cfg.max_len_a == 0 and cfg.max_len_b < max(cfg.min_len, 1):
         raise UsageError(

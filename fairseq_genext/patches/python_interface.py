@@ -2,6 +2,7 @@
 
 import inspect
 import os
+from argparse import Namespace
 from contextlib import contextmanager
 from numbers import Integral, Real
 
@@ -10,9 +11,9 @@ from fairseq.hub_utils import GeneratorHubInterface
 from fairseq.models import FairseqEncoderDecoderModel
 
 from fairseq_genext.errors import UsageError, some
+from fairseq_genext.patches.generation_flags import check_generation
 from fairseq_genext.patches.patch import patch
 
-# What may stand for a value of a type, numbers of numpy among them.
 KINDS = {bool: Integral, int: Integral, float: Real, str: str}
 
 
@@ -49,7 +50,8 @@ def score_without_source(score, self, *args, **kwargs):
 def require_known_flags(generate, self, *args, **kwargs):
     """A flag that does not exist, as one that is spelt otherwise, changes nothing in fairseq.
 
-    Nor is a value of another kind than on the command line refused there, but ends in a traceback.
+    Nor does it check values, which end in a traceback or, as --sampling-topp 2, change nothing.
+    Of no texts nothing is written.
     A task's flags of generation are those that it lists as ``GENERATION``.
 
     Raises:
@@ -63,10 +65,21 @@ def require_known_flags(generate, self, *args, **kwargs):
     given = {**signature.bind(self, *args, **kwargs).arguments, **kwargs}
     for name in given.keys() & flags.keys():
         kind = type(flags[name])
-        if not isinstance(given[name], KINDS.get(kind, object)):
+        if not is_a(given[name], kind):
             raise UsageError(f"{name} is {given[name]!r}; it must be of type {kind.__name__}")
+    flags |= {name: value for name, value in given.items() if name in flags}
+    check_generation(Namespace(**flags | {"nbest": flags["beam"]}))  # all are given back
+    if isinstance(tokenized := next(iter(args), None), list) and not tokenized:
+        return []
     with flags_of(self.task, **{name: kwargs.pop(name) for name in of_task}):
         return generate(self, *args, **kwargs)
+
+
+def is_a(value, kind: type) -> bool:
+    """Whether a value may stand for one of a type on the command line; numpy's numbers may."""
+    if isinstance(value, bool) and kind in (int, float):
+        return False
+    return isinstance(value, KINDS.get(kind, object))
 
 
 @contextmanager

@@ -14,13 +14,13 @@ def tell_of_residual(main, cfg, **kwargs) -> dict:
     """Adds the figures of ``evaluation.residual`` with ``--partition-samples``.
 
     Raises:
-        UsageError: the number is too small, there is an ensemble, or a share of the split, or as
+        UsageError: the number is too small, there is an ensemble, or a part of the split, or as
             ``require_residual``.
     """
     number = getattr(cfg.task, "partition_samples", 0)
     if number == 0:
         return main(cfg, **kwargs)
-    from fairseq_genext.evaluation.checkpoints import load_model
+    from fairseq_genext.evaluation.checkpoints import load_language_model
     from fairseq_genext.evaluation.residual import require_residual, residual_likelihood, told
 
     require_least(cfg.task, 2, "partition_samples")
@@ -28,8 +28,11 @@ def tell_of_residual(main, cfg, **kwargs) -> dict:
         raise UsageError("--partition-samples: a discriminator belongs to one checkpoint alone")
     if cfg.dataset.num_shards > 1:
         raise UsageError("--partition-samples reads the whole split: leave out --num-shards")
+    if getattr(cfg.task, "loss_on", None):
+        raise UsageError("--partition-samples is of whole texts: leave out --loss-on")
     overrides = ast.literal_eval(cfg.common_eval.model_overrides)
-    model, task = load_model(cfg.common_eval.path, cfg.task.data, overrides=overrides)
+    path, data = cfg.common_eval.path, cfg.task.data
+    model, task = load_language_model(path, data, cfg.common.cpu, overrides=overrides)
     require_residual(model, task)
     results = main(cfg, **kwargs)
     found = residual_likelihood(model, task, cfg.dataset.gen_subset, number, cfg.common.seed)

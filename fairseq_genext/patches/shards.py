@@ -87,8 +87,9 @@ def score_in_one_process(main, cfg, **kwargs):
     """In several processes the first one's share is reported as if it were the whole text.
 
     Raises:
-        UsageError: there are several.
+        UsageError: there are several, or no such share.
     """
+    place(cfg)
     if cfg.distributed_training.distributed_world_size > 1:
         raise UsageError(
             "fairseq-eval-lm does not add up what several processes find: run it in one, or use "

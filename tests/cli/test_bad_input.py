@@ -132,7 +132,7 @@ WRONG = {
     "fairseq's model with another's criterion": (
         "mt", *DBAM, "--arch", "transformer_tiny", "--criterion dbam needs --arch dbam"
     ),
-    "temperature": ("lm", *GAN, "--gumbel-temperature", 0, "must be greater than 0"),
+    "temperature": ("lm", *GAN, "--gumbel-temperature", 0, "must be at least 1e-06"),
     "documents of a GAN": (
         "lm", *GAN, "--sample-break-mode", "none", "write and read sentences, one a line"
     ),

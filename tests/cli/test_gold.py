@@ -68,6 +68,9 @@ def test_its_checkpoint_does_not_need_the_model_of_the_reward(corpus, likelihood
 WRONG = {
     "no file": (("--gold-reward-checkpoint", "none.pt"), "none.pt does not exist"),
     "no checkpoint": (("--gold-reward-checkpoint", "train.en"), "is not a fairseq checkpoint"),
+    "another mean": (
+        (*REWARD, "--sentence-avg"), "--sentence-avg: --criterion gold has its own mean",
+    ),
     "no number": (("--gold-weight-floor", "nan"), "--gold-weight-floor is nan"),
     "other words": (
         ("--source-lang", "up", "--target-lang", "en", *REWARD), "in the other direction",

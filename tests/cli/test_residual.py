@@ -1,5 +1,6 @@
 """The discriminator kept after training: a language model, and one that learns to correct it."""
 
+import contextlib
 import json
 import math
 import re
@@ -8,14 +9,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from architectures import ARCHITECTURES
 from commands import run
 from gan_states import equal, states
+from untrained import write_untrained
 
 from fairseq_genext.errors import UsageError
 from fairseq_genext.evaluation import sample, sweep
 from fairseq_genext.evaluation.__main__ import main as evaluate
 from fairseq_genext.evaluation.checkpoints import load_model
 from fairseq_genext.evaluation.hypotheses import hypotheses
+from fairseq_genext.evaluation.metrics.text_metrics import TextMetrics
 from fairseq_genext.evaluation.residual import draw
 from fairseq_genext.evaluation.sample import held_out_perplexity
 from fairseq_genext.files import read_json, read_lines
@@ -172,7 +176,7 @@ def test_a_prompt_is_part_of_what_is_scored(trained):
 def test_eval_lm_tells_the_likelihood_of_both(trained):
     flags = ("lm", "--path", "gan/checkpoint_last.pt", "--gen-subset", "test", "--max-tokens", 4000)
     done = run(
-        "fairseq-eval-lm", *flags, "--task", "gan", "--partition-samples", 400, folder=trained
+        "fairseq-eval-lm", *flags, "--task", "gan", "--partition-samples", 4000, folder=trained
     )
     plain = float(re.search(r"Perplexity: ([\d.]+)", done.stdout)[1])
     found = re.search(r"model: ([\d.]+) nats a token \(([\d.]+) to ([\d.]+)", done.stdout)
@@ -185,13 +189,15 @@ def test_eval_lm_tells_the_likelihood_of_both(trained):
     task.load_dataset("test")
     texts = [item["target"][None] for item in task.dataset("test")]
     torch.manual_seed(8)
-    fake = torch.cat(list(draw(model.decoder, 2000, task.length)))
+    fake = list(draw(model.decoder, 4000, task.length))
     with torch.no_grad():
-        f = sum(model.discriminator(x, x.ne(1)).mean().item() for x in texts)
-        scored = model.discriminator(fake, fake.ne(1)).mean().double()
-    log_z = (scored.logsumexp(0) - math.log(2000)).item()
+        f, scored = (
+            torch.cat([model.discriminator(x, x.ne(1)).mean().double() for x in batches])
+            for batches in (texts, fake)
+        )
+    log_z = (scored.logsumexp(0) - math.log(4000)).item()
     tokens = sum(x.size(1) for x in texts)
-    assert gain == pytest.approx((f - len(texts) * log_z) / tokens, abs=0.03) and gain > 0.03
+    assert gain == pytest.approx((f - log_z).sum().item() / tokens, abs=0.03) and gain > 0.03
     assert low <= nll <= high and gain == pytest.approx(alone - nll, abs=2e-4)
     assert 0 < float(re.search(r"discriminator: loss ([\d.]+)", done.stdout)[1]) < 1
 
@@ -220,6 +226,8 @@ def test_a_resumed_run_is_the_whole_one(trained):
         (("--resample", 0), "--resample is 0"),
         (("--resample", 4, "--resample-weight", 0), "--resample-weight is 0"),
         (("--resample", 4, "--resample-weight", "nan"), "--resample-weight is nan"),
+        (("--resample", 4, "--resample-weight", 1e39), "it must be at most 1e+06, which keeps"),
+        (("--temperature", 1e-39), "--temperature is 1e-39; it must be at least 1e-06"),
         (("--resample-weight", 2), "--resample-weight 2.0 needs candidates"),
         (("--min-len", 90, "--max-len-b", 90), "--min-len is 90, more than the model"),
         (("--min-len", 90, "--max-len-b", 90, "--beam", 2, "--nbest", 2), "--min-len is 90"),
@@ -248,6 +256,8 @@ EVALUATE = ("lm", "--task", "gan", "--path", "gan/checkpoint_last.pt", "--gen-su
         (("--gen-subset", "one"), "one has 1 texts that the model can read"),
         (("--num-shards", 2, "--shard-id", 1), "leave out --num-shards"),
         (("--model-overrides", "x"), "--model-overrides is x, which is no mapping"),
+        (("--task", LM[2], "--loss-on", "a"), "--partition-samples is of whole texts"),
+        (("--shard-id", 1), "--shard-id is 1; with --num-shards 1 it must be 0 to 0"),
     ],
 )
 def test_what_has_no_likelihood_with_its_discriminator(trained, fixed, flags, says):
@@ -339,19 +349,77 @@ def test_evaluate_tells_the_likelihood_of_both(trained, monkeypatch, capsys):
         evaluate()
 
 
+@pytest.fixture(scope="module")
+def others(trained):
+    """Checkpoints of images and of pairs of texts, and a data folder that they could be given."""
+    shutil.copytree(trained / "mt", trained / "both")
+    for path in (trained / "lm").iterdir():
+        shutil.copy(path, trained / "both")
+    with contextlib.chdir(trained):
+        for name in ("gan_image", "dbam"):
+            write_untrained(f"{name}.pt", *map(str, ARCHITECTURES[name]))
+    return trained
+
+
+GENEXT_EVALUATE = ("valid.en", "test.en", "--references", "train.en", "--checkpoints")
+
+
 @pytest.mark.parametrize(
-    ("flags", "says"),
+    ("command", "flags", "says"),
     [
-        (("--partition-samples", 1), "--partition-samples is 1; it must be at least 2"),
-        (("--partition-samples", -1), "--partition-samples is -1"),
-        (("--temperatures", 0.7), "a likelihood is that of temperature 1"),
-        (("--seed", -1), "--seed is -1; it must be at least 0"),
-        (("--checkpoint", "gpt/checkpoint_last.pt"), "without a discriminator"),
+        *(
+            (command, (*flags, f"{before}{name}.pt"), f"{name}.pt holds a {model}; name a")
+            for name, model in (("gan_image", "GANImage"), ("dbam", "DBAM"))
+            for command, before, flags in (
+                ("evaluate", "", (*GENEXT_EVALUATE, "gan/checkpoint_last.pt")),
+                ("sample", "", ("--checkpoint",)),
+                ("sweep", "a=", ("--resample", 2, "--references", "test.en", "--checkpoints")),
+            )
+        ),
+        ("evaluate", (*GENEXT_EVALUATE, "gpt/checkpoint_last.pt", "fixed.pt"), "oracle --resample"),
+        (
+            "evaluate",
+            (
+                *GENEXT_EVALUATE, "gpt/checkpoint_last.pt", "gpt/checkpoint_last.pt",
+                "--partition-samples", 9,
+            ),
+            "--partition-samples: no checkpoint keeps",
+        ),
+        ("evaluate", GENEXT_EVALUATE[:-1], "--checkpoints and --data"),
+    ],
+)  # fmt: skip
+def test_what_has_no_held_out_likelihood(others, fixed, monkeypatch, command, flags, says):
+    """It is refused before anything is measured or written."""
+    data = ("--data", "both") if command == "evaluate" else ("both", "--output", "none")
+    monkeypatch.chdir(others)
+    monkeypatch.setattr("sys.argv", [command, *map(str, (*data, *flags))])
+    monkeypatch.setattr(TextMetrics, "measure", None)
+    main = {"evaluate": evaluate, "sample": sample.main, "sweep": sweep.main}[command]
+    with pytest.raises(UsageError, match=says):
+        main()
+    assert not Path("none").exists()
+
+
+def test_an_image_gan_has_no_likelihood_of_text(others):
+    flags = ("--path", "gan_image.pt", "--partition-samples", 10)
+    done = run("fairseq-eval-lm", *EVALUATE, *flags, folder=others, expect=1)
+    assert "gan_image.pt holds a GANImage" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("data", "flags", "says"),
+    [
+        ("lm", ("--partition-samples", 1), "--partition-samples is 1; it must be at least 2"),
+        ("lm", ("--partition-samples", -1), "--partition-samples is -1"),
+        ("lm", ("--temperatures", 0.7), "a likelihood is that of temperature 1"),
+        ("lm", ("--seed", -1), "--seed is -1; it must be at least 0"),
+        ("lm", ("--checkpoint", "gpt/checkpoint_last.pt"), "without a discriminator"),
+        ("one", ("--temperatures", 0.7, 1), "test has 1 texts that the model can read"),
     ],
 )
-def test_nothing_is_sampled_before_the_refusal(trained, monkeypatch, flags, says):
+def test_nothing_is_sampled_before_the_refusal(trained, monkeypatch, data, flags, says):
     argv = (
-        "lm", "--checkpoint", "gan/checkpoint_last.pt", "--output", "refused", "--temperatures", 1,
+        data, "--checkpoint", "gan/checkpoint_last.pt", "--output", "refused", "--temperatures", 1,
         "--num-samples", 10, "--partition-samples", 30, *flags,
     )  # fmt: skip
     monkeypatch.chdir(trained)

@@ -25,7 +25,7 @@ DATA = ("nowhere", "--task", "language_modeling", "--arch", "transformer_lm", "-
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        ({"temperature": 0}, "--temperature is 0; it must be greater than 0"),
+        ({"temperature": 0}, "--temperature is 0; it must be at least 1e-06"),
         ({"temperature": float("nan")}, "--temperature is nan"),
         ({"lenpen": float("nan")}, "--lenpen is nan; it must be a finite number"),
         ({"beam": 0}, "--beam is 0; it must be at least 1"),

@@ -125,6 +125,15 @@ def test_flags_by_name(names):
         ({"max_len_b": "20"}, "max_len_b is '20'; it must be of type int"),
         ({"temperature": None}, "temperature is None; it must be of type float"),
         ({"sampling": "yes"}, "sampling is 'yes'; it must be of type bool"),
+        ({"resample": True}, "resample is True; it must be of type int"),
+        (
+            {"resample": 4, "resample_weight": 1e39},
+            "--resample-weight is 1e.39; it must be at most",
+        ),
+        ({"temperature": 0}, "--temperature is 0; it must be at least 1e-06"),
+        ({"temperature": float("nan")}, "--temperature is nan"),
+        ({"max_len_b": -1}, "--max-len-b is -1; it must be 0 or greater"),
+        ({"sampling_topp": 2.0}, "--sampling-topp is 2.0; it must be"),
     ],
 )
 def test_values_of_another_kind(names, flags, says):
@@ -135,6 +144,13 @@ def test_values_of_another_kind(names, flags, says):
 def test_whole_numbers_are_fractions_too(names):
     flags = {"sampling": 1, "temperature": 1, "max_len_b": np.int64(5)}
     assert names["gpt"].sample(["the king"], **flags)
+
+
+def test_several_samples_of_a_text_and_none_of_no_text(names):
+    gpt = names["gpt"]
+    ids = gpt.encode("the king")
+    assert len(gpt.generate(ids, beam=3, sampling=True, max_len_b=10)) == 3
+    assert gpt.sample([]) == []
 
 
 def test_what_a_model_cannot_do_is_one_line(names):

@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from fairseq_genext.errors import COLDEST
 from fairseq_genext.gan.estimators.estimator import Estimator
 from fairseq_genext.gan.losses.loss import Loss
 from fairseq_genext.gan.players import without_gradient
@@ -49,8 +50,8 @@ class GumbelEstimator(Estimator):
             "--gumbel-temperature": temperature,
             "--gumbel-final-temperature": final_temperature,
         }.items():
-            if not 0 < number < math.inf:
-                raise ValueError(f"{flag} is {number}; it must be greater than 0, and finite")
+            if not COLDEST <= number < math.inf:
+                raise ValueError(f"{flag} is {number}; it must be at least {COLDEST:g}, and finite")
         if anneal_updates < 0:
             raise ValueError(f"--gumbel-anneal-updates is {anneal_updates}; it cannot be negative")
         self.straight_through = samples == "hard"

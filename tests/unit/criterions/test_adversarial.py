@@ -148,7 +148,7 @@ def test_validation_draws_other_samples_than_the_updates_of_training(gan, dictio
     [
         ({"gan_loss": "wasserstein"}, "--gan-loss 'wasserstein' does not exist; choose one of bce"),
         ({"gradient_estimator": "magic"}, "--gradient-estimator 'magic' does not exist"),
-        ({"gumbel_temperature": 0.0}, "--gumbel-temperature is 0.0; it must be greater than 0"),
+        ({"gumbel_temperature": 0.0}, "--gumbel-temperature is 0.0; it must be at least 1e-06"),
         ({"gumbel_final_temperature": math.nan}, "--gumbel-final-temperature is nan"),
         ({"gradient_estimator": "reinforce", "rollouts": -1}, "--rollouts is -1"),
         (

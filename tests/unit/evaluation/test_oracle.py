@@ -97,8 +97,11 @@ def test_resampling_moves_both_figures(oracle_as_generator):
     ("flags", "says"),
     [
         (("--checkpoint", "nowhere.pt"), "nowhere.pt does not exist"),
-        (("--checkpoint", "nowhere.pt", "--temperatures", "0"), "must be greater than 0"),
-        (("--checkpoint", "nowhere.pt", "--num-samples", "0"), "--num-samples is 0"),
+        (("--checkpoint", "nowhere.pt", "--temperatures", "0"), "must be at least 1e-06"),
+        (
+            ("--checkpoint", "nowhere.pt", "--num-samples", "1"),
+            "--num-samples is 1; it must be at least 2",
+        ),
         (("--checkpoint", "nowhere.pt", "--resample", "0"), "--resample is 0"),
         (("--checkpoint", "nowhere.pt", "--resample-weight", "2"), "needs candidates"),
     ],
