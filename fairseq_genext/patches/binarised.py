@@ -123,8 +123,8 @@ def require_split(load, self, split: str, *args, **kwargs):
             f"the data folder {data} has no split {split!r}: choose another, or make it with "
             "fairseq-preprocess"
         ) from None
-    dataset = self.datasets.get(split)
-    if split.startswith("train") and isinstance(dataset, LanguagePairDataset) and not dataset.tgt:
+    dataset, trained = self.datasets.get(split), kwargs.get("combine", False)
+    if trained and isinstance(dataset, LanguagePairDataset) and not dataset.tgt:
         raise UsageError(f"the data folder {data} has no targets for {split!r}; {ANEW}")
     return loaded
 

@@ -126,7 +126,7 @@ def load(data, flags):
     config = copy.deepcopy(configured(*flags))
     config.task.data = str(data)
     task = tasks.setup_task(config.task)
-    task.load_dataset("train")
+    task.load_dataset("train", combine=True)  # as fairseq-train does
     return task.dataset("train")
 
 
