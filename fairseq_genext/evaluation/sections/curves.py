@@ -124,7 +124,12 @@ def gaps_of(name: str, points: dict[int, dict], curve: str, curves: dict[int, li
         for figure, gap in GAPS.items()
     }
     gaps = found["gap"]
-    sign = sign_of_mean(gaps) if gaps else None
+    errors = [
+        (point.get("bleu_3_ci"), on_curve(curves[seed], "bleu_3_ci", point["self_bleu_3"]))
+        for seed, point in points.items()
+        if on_curve(curves[seed], "bleu_3", point["self_bleu_3"]) is not None
+    ]
+    sign = sign_of_mean(gaps, errors[0]) if gaps else None
     verdict = SIDES[sign] + one_seed(gaps) if gaps else "outside the curve"
     return {"system": name, "curve": curve, "sign": sign, "verdict": verdict} | found
 

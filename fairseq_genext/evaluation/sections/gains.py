@@ -36,13 +36,15 @@ def gains(results: Results, systems: list[System]) -> list[dict]:
         if system.start is None or system.family != "gan":
             continue
         row: dict = {"system": system.name, "start": system.start}
+        names, signs = {"before": system.start, "after": system.name}, []
         for figure in FIGURES:
-            names = {"before": system.start, "after": system.name}
             values = pd.DataFrame({when: results.values(n, figure) for when, n in names.items()})
             values = values.loc[system.seeds]
             values["difference"] = values["after"] - values["before"]
             row[figure] = values.to_dict("list")
-        quality, sameness = (sign_of_mean(row[figure]["difference"]) for figure in FIGURES)
+            errors = [results.interval(name, figure) for name in names.values()]
+            signs.append(sign_of_mean(row[figure]["difference"], errors))
+        quality, sameness = signs
         row["better"] = quality > 0 and sameness <= 0
         reasons = []
         if quality <= 0:

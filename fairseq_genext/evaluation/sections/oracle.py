@@ -94,7 +94,9 @@ def findings(results: Results, rows: dict[str, dict], own: float) -> list[tuple[
             of = f"{unmoved} of {len(row['gain'])}"
             told += f" In {of} seeds what was chosen is the start itself."
         if row["below_curve"]:
-            compared = SIDES[sign_of_mean(row["below_curve"])]
+            names = (name, results.systems[name].curve[0])
+            errors = [results.interval(one, "oracle_nll") for one in names]
+            compared = SIDES[sign_of_mean(row["below_curve"], errors)]
             gap = spread(row["below_curve"], 2, signed=True)
             told += f" {compared} the likelihood curve, lower by {gap} at the same NLL_test."
         said.append(told)

@@ -1,7 +1,5 @@
 """Free text: quality, diversity and likelihood of every system at temperature 1."""
 
-import math
-import statistics
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,10 +63,7 @@ def sign(results: Results, first: System, second: System, figure: str) -> int:
     """
     values = [list(results.values(system.name, figure).values()) for system in (first, second)]
     errors = [results.interval(system.name, figure) for system in (first, second)]
-    difference = statistics.fmean(values[0]) - statistics.fmean(values[1])
-    if None not in errors and abs(difference) <= math.hypot(*errors):
-        return 0
-    return seeds.sign_of_difference(*values)
+    return seeds.sign_of_difference(*values, errors)
 
 
 def answer(results: Results, systems: list[System], question: Question) -> str | None:

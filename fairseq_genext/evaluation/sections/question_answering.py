@@ -101,7 +101,9 @@ def findings(results: Results, systems: list[System], frequent: dict) -> list[st
     for system in systems:
         if system is best:
             continue
-        sign = sign_of_difference(values[system.name], values[best.name])
+        compared = (system.name, best.name)
+        errors = [results.interval(name, "exact_match") for name in compared]
+        sign = sign_of_difference(*(values[name] for name in compared), errors)
         told = f"{system.label}: {spread(values[system.name])}, "
         told += "below the best" if sign < 0 else "within error of the best"
         if statistics.fmean(values[system.name]) <= baseline:

@@ -45,9 +45,7 @@ def finding(results: Results, system: System) -> str:
     """Whether the discriminator improves its generator's likelihood."""
     gains = list(results.values(system.name, "residual_gain").values())
     told = results.text(system.name, "residual_gain")
-    sign = seeds.sign_of_mean(gains)
-    if len(gains) == 1 and abs(gains[0]) <= results.interval(system.name, "residual_gain"):
-        sign = 0
+    sign = seeds.sign_of_mean(gains, [results.interval(system.name, "residual_gain")])
     said = {1: "improves", 0: "does not surely change", -1: "worsens"}[sign]
     return (
         f"the discriminator of {system.label} {said} its generator's held-out likelihood: "

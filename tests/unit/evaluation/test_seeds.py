@@ -10,6 +10,12 @@ def test_signs_are_those_of_students_t():
     assert seeds.sign_of_mean([0.1, 0.2, 0.3]) == 0  # t = 3.46
     assert seeds.sign_of_mean([0.15, 0.2, 0.25]) == 1  # t = 6.93
     assert seeds.sign_of_mean([-0.2]) == -1
+    assert seeds.sign_of_mean([-0.2], [0.1, 0.1]) == -1  # one seed: 0.141 is the error of both
+    assert seeds.sign_of_mean([-0.1], [0.1, 0.1]) == 0
+    assert seeds.sign_of_mean([-0.1], [0.1, None]) == -1
+    assert seeds.sign_of_mean([0.15, 0.2, 0.25], [9, 9]) == 1
+    assert seeds.sign_of_difference([1.2], [1], [0.1, 0.1]) == 1
+    assert seeds.sign_of_difference([1.1], [1], [0.1, 0.1]) == 0
     # Welch's t = 3.67 with 4 degrees of freedom, beyond 2.776; then 2.45, within.
     assert seeds.sign_of_difference([1, 2, 3], [4, 5, 6]) == -1
     assert seeds.sign_of_difference([1, 2, 3], [3, 4, 5]) == 0

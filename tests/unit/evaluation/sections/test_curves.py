@@ -4,7 +4,7 @@ import experiments
 import pytest
 
 from fairseq_genext.evaluation.results import Results
-from fairseq_genext.evaluation.sections import curves, quality
+from fairseq_genext.evaluation.sections import curves, gains, quality
 
 
 def test_gap_to_the_curves_by_interpolation(tmp_path):
@@ -110,6 +110,26 @@ def test_held_out_text_against_the_curves(tmp_path):
     assert found["gpt"]["verdict"] == "above"
     table = curves.build(results, tmp_path).blocks[2].frame
     assert list(table["system"])[-2:] == ["held-out text"] * 2
+
+
+@pytest.mark.parametrize(("error", "verdict"), [(0.01, "above"), (0.2, "within error")])
+def test_one_seed_has_the_error_over_samples(error, verdict, tmp_path):
+    """Good is 0.11 above the curve; then so is what adversarial training changed."""
+    experiments.comparison(tmp_path, seeds=[1])
+
+    def put(content):
+        for point in content["points"]:
+            point["bleu_3_ci"] = error
+
+    for path in (tmp_path / "measured").glob("*.json"):
+        experiments.change_json(path, put)
+    results = Results(tmp_path)
+    systems = list(results.systems.values())
+    found = {(row["system"], row["curve"]): row for row in curves.curve_gaps(results, systems)}
+    assert found["good", "gpt"]["verdict"] == f"{verdict}, one seed alone"
+    (good, _) = gains.gains(results, systems)
+    told = {"above": "yes", "within error": "no: BLEU-3 within error"}[verdict]
+    assert good["verdict"] == f"{told}, one seed alone"
 
 
 @pytest.mark.parametrize(("lines", "told"), [(100, False), (99, True)])

@@ -40,6 +40,26 @@ def test_section(tmp_path):
     assert temperatures["temperature"].tolist() == ["1", "0.5", "1.5", "1", "1"]
 
 
+@pytest.mark.parametrize(("error", "told"), [(0.1, "Better than"), (0.15, "Within error of")])
+def test_one_seed_has_the_error_over_samples(error, told, tmp_path):
+    """Seed 2 is 0.2 below the curve."""
+    experiments.oracle(tmp_path)
+
+    def second_seed(content):
+        for system in content["systems"].values():
+            system["seeds"] = [2]
+
+    def put(content):
+        for point in content["points"]:
+            point["oracle_nll_ci"] = error
+
+    experiments.change_json(tmp_path / "experiment.json", second_seed)
+    for path in (tmp_path / "measured").glob("*.2.json"):
+        experiments.change_json(path, put)
+    _, (_, said), *_ = oracle.build(Results(tmp_path), tmp_path).findings
+    assert f"{told} the likelihood curve, lower by +0.20" in said
+
+
 def shorter(measured):
     measured["points"].pop()
 
