@@ -50,9 +50,9 @@ def score_without_source(score, self, *args, **kwargs):
 def require_known_flags(generate, self, *args, **kwargs):
     """A flag that does not exist, as one that is spelt otherwise, changes nothing in fairseq.
 
-    Nor does it check values, which end in a traceback or, as --sampling-topp 2, change nothing.
-    Of no texts nothing is written.
-    A task's flags of generation are those that it lists as ``GENERATION``.
+    Nor does it check values, which end in a traceback or, as --sampling-topp 2, change nothing; of
+    no texts, which end in one as well, there are no hypotheses. A task's flags of generation are
+    those that it lists as ``GENERATION``.
 
     Raises:
         UsageError: in its place.
@@ -69,7 +69,7 @@ def require_known_flags(generate, self, *args, **kwargs):
             raise UsageError(f"{name} is {given[name]!r}; it must be of type {kind.__name__}")
     flags |= {name: value for name, value in given.items() if name in flags}
     check_generation(Namespace(**flags | {"nbest": flags["beam"]}))  # all are given back
-    if isinstance(tokenized := next(iter(args), None), list) and not tokenized:
+    if isinstance(given["tokenized_sentences"], list) and not given["tokenized_sentences"]:
         return []
     with flags_of(self.task, **{name: kwargs.pop(name) for name in of_task}):
         return generate(self, *args, **kwargs)

@@ -150,7 +150,7 @@ def test_several_samples_of_a_text_and_none_of_no_text(names):
     gpt = names["gpt"]
     ids = gpt.encode("the king")
     assert len(gpt.generate(ids, beam=3, sampling=True, max_len_b=10)) == 3
-    assert gpt.sample([]) == []
+    assert gpt.sample([]) == gpt.generate(tokenized_sentences=[], beam=1) == []
 
 
 def test_what_a_model_cannot_do_is_one_line(names):

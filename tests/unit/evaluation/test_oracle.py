@@ -98,6 +98,7 @@ def test_resampling_moves_both_figures(oracle_as_generator):
     [
         (("--checkpoint", "nowhere.pt"), "nowhere.pt does not exist"),
         (("--checkpoint", "nowhere.pt", "--temperatures", "0"), "must be at least 1e-06"),
+        (("--checkpoint", "nowhere.pt", "--num-samples", "0"), "--num-samples is 0"),
         (
             ("--checkpoint", "nowhere.pt", "--num-samples", "1"),
             "--num-samples is 1; it must be at least 2",

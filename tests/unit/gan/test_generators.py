@@ -120,6 +120,7 @@ def test_gradients_of_samples_reach_every_parameter(name, dictionary):
          "--generator-embed-dim 256 cannot be divided among --generator-heads 3"),
         ({"generator_dropout": 1.5}, "--generator-dropout is 1.5; it must be at least 0 and less"),
         ({"discriminator_dropout": 1}, "--discriminator-dropout is 1"),
+        ({"generator_temperature": 0}, "--generator-temperature is 0; it must be at least 1e-06"),
         ({"generator_temperature": 1e-45}, "--generator-temperature is 1e-45; it must be at least"),
         ({"discriminator_filters": [4]}, "must be as many positive numbers"),
         ({"discriminator": "rnn", "discriminator_cell": "x"}, "--discriminator-cell 'x' does not"),
