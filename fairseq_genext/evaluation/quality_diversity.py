@@ -16,6 +16,7 @@ SHADES = {
 }
 LINES = {"likelihood": "-", "gan": "--", "baseline": ":"}
 MARKERS = "osD^vPX<>hp"
+FITS_TWICE = 32  # characters of a label, with which two stand side by side
 # Where a label may stand by its point, in points, tried in this order.
 PLACES = (
     (6, 4), (-6, 4), (6, -4), (-6, -4), (0, 7), (0, -7), (14, 0), (-14, 0), (14, 10), (-14, -10),
@@ -66,7 +67,9 @@ def quality_diversity_curves(
         axes.margins(0.08)
         axes.set_xlabel(f"Self-BLEU-{order} (sameness: further left is more varied)")
         axes.set_ylabel(f"BLEU-{order} (quality: further up is better)")
-        figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
+        named = axes.get_legend_handles_labels()[1]
+        ncols = 2 if max(map(len, named)) <= FITS_TWICE else 1
+        figure.legend(loc="outside lower center", ncols=ncols, fontsize=9, frameon=False)
         _label(axes, labels)
 
 

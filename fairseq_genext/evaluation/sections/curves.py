@@ -44,8 +44,11 @@ EXPLANATION_OF_GAPS = (
     "and likewise the Fréchet distance and language-model scores, where less is better. Over its "
     "own temperatures: the mean of such differences of BLEU-3 at all of the GAN's temperatures "
     "whose Self-BLEU-3 the curve has. The curve is interpolated between its temperatures, seed by "
-    "seed, and not continued beyond them. Held-out text shows how much there is to gain: a model "
-    "that equals the data lies where it does."
+    "seed, and not continued beyond them."
+)
+EXPLANATION_OF_HELD_OUT = (
+    " Held-out text shows how much there is to gain: a model that equals the data lies where it "
+    "does."
 )
 
 
@@ -199,7 +202,8 @@ def build(results: Results, folder: Path) -> page.Section:
     ]  # fmt: skip
     if rows:
         table = page.Table(format_table(rows, COLUMNS), words=True)
-        blocks += [table, page.Paragraph(EXPLANATION_OF_GAPS)]
+        told = EXPLANATION_OF_GAPS + (EXPLANATION_OF_HELD_OUT if real else "")
+        blocks += [table, page.Paragraph(told)]
     figures = {
         "gaps": gaps,
         "held_out_gaps": real,

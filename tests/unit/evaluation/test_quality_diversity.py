@@ -1,6 +1,7 @@
 """The quality–diversity picture."""
 
 import pandas as pd
+import pytest
 from matplotlib.text import Annotation
 from PIL import Image
 
@@ -44,3 +45,20 @@ def test_labels_do_not_overlap(monkeypatch, tmp_path):
     assert {note.get_text() for note in shown} >= {"0.7", "1.2", "p0.9"}
     with Image.open(path) as image:
         assert len(set(image.convert("RGB").resize((99, 99)).tobytes())) > 20
+
+
+@pytest.mark.parametrize("length", [1, 24, 25, 50])  # two columns and, from 25 on, one
+def test_the_legend_is_whole(length, monkeypatch, tmp_path):
+    inside = []
+
+    def keep(figure):
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
+        inside.append(figure.bbox.contains(*box.min) and figure.bbox.contains(*box.max))
+
+    monkeypatch.setattr(plots.plt, "close", keep)
+    point = {"family": "gan", "temperature": 1, "top_p": 1, "bleu_3": 0.5, "self_bleu_3": 0.4}
+    name = "gan_residual, 16 candidates, weight 4, and as many more"[:length]
+    rows = [point | {"system": f"{number} {name}"} for number in range(3)]
+    quality_diversity_curves(pd.DataFrame(rows), 3, tmp_path / "curves.png")
+    assert inside == [True]
